@@ -1,0 +1,212 @@
+//! What a log line meant: [`Observation`], and what it counted: [`Tokens`].
+
+use crate::{money::NanoUsd, time::UnixMillis};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Which agent wrote the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// Claude Code's session transcripts.
+    ClaudeCode,
+    /// OpenClaw's transcripts, in files or databases.
+    #[serde(rename = "openclaw")]
+    OpenClaw,
+}
+
+impl Source {
+    /// The word used in JSON, the ledger and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude-code",
+            Self::OpenClaw => "openclaw",
+        }
+    }
+
+    /// The name people know it by.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "Claude Code",
+            Self::OpenClaw => "OpenClaw",
+        }
+    }
+}
+
+/// Token counts of one response or a sum of many; the classes do not overlap.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Tokens {
+    /// Input that no cache served.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub input: u64,
+    /// Output, thinking included.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub output: u64,
+    /// Input served from the cache.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub cache_read: u64,
+    /// Input written to the five-minute cache.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub cache_write_5m: u64,
+    /// Input written to the one-hour cache.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub cache_write_1h: u64,
+    /// Tokens of which only the total is known; they have no price.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub unsplit: u64,
+}
+
+impl Tokens {
+    /// All classes together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.context() + self.output + self.unsplit
+    }
+
+    /// What the model read: input, cache reads and cache writes. Long-context tiers go by it.
+    #[must_use]
+    pub const fn context(&self) -> u64 {
+        self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
+    }
+}
+
+impl std::ops::AddAssign for Tokens {
+    fn add_assign(&mut self, other: Self) {
+        self.input += other.input;
+        self.output += other.output;
+        self.cache_read += other.cache_read;
+        self.cache_write_5m += other.cache_write_5m;
+        self.cache_write_1h += other.cache_write_1h;
+        self.unsplit += other.unsplit;
+    }
+}
+
+/// What changes a response's price besides its model and tokens.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Modifiers {
+    /// Fast mode (`speed: "fast"`).
+    pub fast: bool,
+    /// Batch service tier.
+    pub batch: bool,
+    /// Inference pinned to the United States.
+    pub us_only: bool,
+    /// Web searches the provider ran, billed each.
+    pub web_searches: u32,
+}
+
+/// How a dedupe group's identity came about; decides how its observations merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// A provider's id long enough to be unique: one response, unless its use proves otherwise.
+    Strong,
+    /// An id that may be shared by responses: `request` and the token tuple tell them apart.
+    Weak,
+}
+
+/// One usage record as a log line, database row or gateway event told it: no price, no opinion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation<'a> {
+    /// Hash of source and id: observations of one response always share it.
+    pub cluster: u128,
+    /// Whether `cluster` alone names the response.
+    pub identity: Identity,
+    /// Hash of the request id; 0 when the record has none.
+    pub request: u64,
+    /// Hash of the record's own id, and of the record it follows; 0 when absent.
+    pub line: u64,
+    /// See `line`.
+    pub parent: u64,
+    /// When the response was made.
+    pub at: UnixMillis,
+    /// Which agent's log it is.
+    pub source: Source,
+    /// Standing among copies, lower wins: 0 for the original, higher for side chains, archives and imports.
+    pub rank: u8,
+    /// The record says itself that it was copied from another session.
+    pub forked: bool,
+    /// The record names a speed, which partial copies do not.
+    pub has_speed: bool,
+    /// Session id as written.
+    pub session: Cow<'a, str>,
+    /// Working directory, or the best substitute.
+    pub project: Cow<'a, str>,
+    /// OpenClaw agent, or "main" and "subagent" for Claude Code.
+    pub agent: Cow<'a, str>,
+    /// Git branch; empty when unknown.
+    pub branch: Cow<'a, str>,
+    /// Provider as written; empty when the record names none.
+    pub provider: Cow<'a, str>,
+    /// Model as written in the log.
+    pub model: Cow<'a, str>,
+    /// What was used.
+    pub tokens: Tokens,
+    /// What changes the price.
+    pub modifiers: Modifiers,
+    /// The log's own cost, when it states one that means something.
+    pub recorded: Option<NanoUsd>,
+    /// Further billable steps inside the same record (compaction, advisor), each with its own cluster.
+    pub extras: Vec<Observation<'a>>,
+}
+
+/// Why a record counts nothing; every record read ends in one counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The line mentions no usage.
+    NoUsage,
+    /// Usage stands somewhere else than on an assistant message.
+    NotAssistant,
+    /// Written by the client itself (`<synthetic>`, mirror rows): no model was called.
+    Synthetic,
+    /// An assistant message whose usage is all zero.
+    ZeroUsage,
+    /// An empty line.
+    Blank,
+}
+
+/// What is wrong with a record that cannot be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Not a JSON object, or one that ends too early.
+    NotJson,
+    /// No timestamp on it or before it, or one outside the years 2000 to 9999.
+    BadTimestamp,
+    /// A token count no model can reach.
+    AbsurdTokens,
+    /// Longer than the longest line that is read.
+    TooLong,
+    /// Compressed bytes that do not unpack, or unpack to too much.
+    BadCompression,
+}
+
+impl Fault {
+    /// The sentence shown to people.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::NotJson => "not a complete JSON object",
+            Self::BadTimestamp => "no usable timestamp",
+            Self::AbsurdTokens => "impossible token count",
+            Self::TooLong => "line longer than 64 MiB",
+            Self::BadCompression => "compressed data that cannot be unpacked",
+        }
+    }
+}
+
+/// What one record turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// It counts.
+    Observation(Box<Observation<'a>>),
+    /// It rightly counts nothing.
+    Ignored(Reason),
+    /// It should have told something and cannot be read.
+    Broken(Fault),
+}

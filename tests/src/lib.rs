@@ -1,0 +1,1 @@
+//! Whole-product tests: the corpus generator and shared helpers.
