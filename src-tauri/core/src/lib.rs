@@ -1,2 +1,34 @@
-//! The core.
+//! Everything Clawspend knows, without a window: this crate must not know that Tauri exists.
+//!
+//! ```text
+//! session files ── follow ─► record ─ dialects ─► Observation ─► ledger: one response per dedupe group ◄─ pricing
+//!                                                                   │
+//!            tray, notifications ◄── Update ◄── engine ◄────────────┤
+//!            window, command line ◄────────────── api ◄─────────────┘
+//! ```
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`usage`], [`money`], [`time`] | the words: observations, tokens, amounts, days |
+//! | [`dialects`] | one file per way a usage record is written; pure |
+//! | [`follow`] | files and OpenClaw databases -> complete records, remembering offsets |
+//! | [`pricing`] | the dated price book and what a response costs by it; pure |
+//! | [`ledger`] | our SQLite history: one file per table |
+//! | [`summary`], [`alerts`] | what is shown, and when to speak up; pure |
+//! | [`config`] | the user's settings and where things live |
+//! | [`engine`] | the only loop: what happened -> pipeline -> [`engine::Update`] |
+//! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
+
+pub mod alerts;
+pub mod api;
+pub mod config;
+pub mod dialects;
+pub mod engine;
+pub mod follow;
+pub mod ledger;
+pub mod money;
+pub mod pricing;
+pub mod summary;
+pub mod time;
+pub mod usage;

@@ -1,0 +1,38 @@
+//! One file per way a usage record is written. Pure: bytes in, meaning out; no disk, no clock.
+
+pub mod claude_code;
+pub mod openclaw;
+
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// What is known about a record before reading it: where it lies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Session id told by the file's name or the database row.
+    pub session: String,
+    /// Project told by the folder's name; only used when no record names a working directory.
+    pub project: String,
+    /// OpenClaw's agent; empty for Claude Code.
+    pub agent: String,
+    /// Standing of this store among copies, lower wins (see [`crate::usage::Observation::rank`]).
+    pub rank: u8,
+    /// The time the store itself gives the record (a row's `created_at`), the last resort.
+    pub stored_at: Option<UnixMillis>,
+}
+
+/// What earlier records of the same file or session said that later ones rely on. Kept beside the offset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Carry {
+    /// Model of the last `model_change` or `model-snapshot`.
+    pub model: Option<String>,
+    /// Provider of the same.
+    pub provider: Option<String>,
+    /// Session id of the header record.
+    pub session: Option<String>,
+    /// Working directory of the header record.
+    pub project: Option<String>,
+    /// Time of the last record that had one.
+    pub at: Option<UnixMillis>,
+}
