@@ -33,7 +33,10 @@ pub struct Handle {}
 ///
 /// # Errors
 /// When the ledger can be neither opened nor rebuilt.
-pub fn start(_paths: Paths, _on_update: impl FnMut(Update) + Send + 'static) -> Result<Handle, String> {
+pub fn start(
+    _paths: Paths,
+    _on_update: impl FnMut(Update) + Send + 'static,
+) -> Result<Handle, String> {
     Ok(Handle {})
 }
 
