@@ -432,10 +432,10 @@ impl Engine {
         let file = self.environment.paths.config_file();
         let loaded = config::load_or_create(&file, self.environment.home.as_deref());
         // Faults leave the last good settings in force.
+        self.config_problems = loaded.problems(&file);
         if let Some(config) = loaded.config {
             self.config = config;
         }
-        self.config_problems = loaded.problems;
         self.config_stamp = stamp(&file);
     }
 

@@ -1,7 +1,8 @@
 //! What a process is started with: its variables, the user's home, and where our own files are.
 
 use crate::{
-    config::{Config, NoHome, Paths},
+    api::Problem,
+    config::{self, Config, NoHome, Paths},
     follow::roots::{self, RootSpec},
     usage::Source,
 };
@@ -43,6 +44,16 @@ impl Environment {
     /// [`NoHome`].
     pub fn new(variables: Arc<Variables>, home: Option<PathBuf>) -> Result<Self, NoHome> {
         Ok(Self { paths: Paths::from_env(|name| variables(name))?, home, variables })
+    }
+
+    /// The settings in the config file, which is created on first use; the defaults where it cannot be used,
+    /// and what is wrong with it.
+    #[must_use]
+    pub fn config(&self) -> (Config, Vec<Problem>) {
+        let file = self.paths.config_file();
+        let loaded = config::load_or_create(&file, self.home.as_deref());
+        let problems = loaded.problems(&file);
+        (loaded.config.unwrap_or_default(), problems)
     }
 
     /// Every folder in which logs are looked for.

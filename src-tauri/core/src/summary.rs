@@ -68,7 +68,7 @@ pub struct BreakdownRow {
     pub source: Option<Source>,
     /// Its sum.
     pub amount: Amount,
-    /// Its latest response.
+    /// The beginning of the quarter hour of its latest response.
     pub last_at: UnixMillis,
 }
 

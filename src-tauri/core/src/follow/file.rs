@@ -168,7 +168,7 @@ pub(super) fn read(
     }
     state.identity = stat.identity;
     if log.kind == Kind::OpenClawArchive {
-        return read_archive(file, stat, log, state, batch, room, buffer, now);
+        return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();
     file.seek(SeekFrom::Start(state.offset))?;
@@ -217,7 +217,7 @@ pub(super) fn read(
 /// An archive does not grow: any change means reading it whole.
 #[expect(clippy::too_many_arguments, reason = "the arguments of `read`, passed on")]
 fn read_archive(
-    mut file: File,
+    path: &Path,
     stat: Stat,
     log: &LogFile,
     state: &mut FileState,
@@ -230,9 +230,8 @@ fn read_archive(
     if let Some(id) = state.id {
         batch.forget_broken(id)?;
     }
-    file.seek(SeekFrom::Start(0))?;
     let mut carry = Carry::default();
-    let mut lines = Lines::new(archive::unpack(&file)?, 0, std::mem::take(buffer));
+    let mut lines = Lines::new(archive::open(path)?, 0, std::mem::take(buffer));
     loop {
         match lines.next() {
             Ok(Some(Piece::Line(offset, line))) => {

@@ -156,7 +156,7 @@ impl Follower {
     /// Whether a path is a log, or belongs to one, or is a folder below a root.
     #[must_use]
     pub fn is_log(&self, path: &Path) -> bool {
-        let log = roots::log_of_side_file(path);
+        let log = main_file(path);
         self.roots.iter().any(|root| {
             log.strip_prefix(&root.path).is_ok_and(|relative| roots::classify(root, relative).is_some())
         })
@@ -202,7 +202,7 @@ impl Follower {
         let mut seen = HashSet::new();
         let mut pending = Vec::new();
         for path in paths {
-            let path = roots::log_of_side_file(path);
+            let path = main_file(path);
             let Some(root) = self.roots.iter().find(|root| path.starts_with(&root.path)).cloned() else { continue };
             self.problems.remove(&path);
             self.walk(&root, &path, &mut seen, &mut pending);
@@ -450,5 +450,15 @@ impl Follower {
                 }
             })
             .collect()
+    }
+}
+
+/// A database's own file, where the path is that of its log or journal.
+fn main_file(path: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    let main = ["-wal", "-shm", "-journal"].iter().find_map(|suffix| text.strip_suffix(suffix));
+    match main {
+        Some(main) if main.ends_with(".sqlite") => main.into(),
+        _ => path.to_owned(),
     }
 }
