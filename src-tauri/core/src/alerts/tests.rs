@@ -271,6 +271,26 @@ fn a_clock_set_back_tells_nothing_twice() {
 }
 
 #[test]
+fn a_spike_told_under_a_clock_years_ahead_ends_under_the_right_one() {
+    let at = |minutes: i64, spent| {
+        let now = START.plus(minutes * MINUTE);
+        (situation(now, "0", spent, USUAL), Config::default())
+    };
+    let years = 4 * 365 * 24 * 60;
+    let (fired, _) = play([
+        at(years, "7"),
+        at(0, "7"),
+        at(30, "0"),
+        at(60, "0"),
+        at(90, "7"),
+    ]);
+    assert_eq!(
+        fired.iter().map(Vec::len).collect::<Vec<_>>(),
+        [1, 0, 0, 0, 1]
+    );
+}
+
+#[test]
 fn a_rule_switched_off_ends_its_episode_and_repeats_nothing_for_an_hour() {
     let off = Config {
         spike: None,
