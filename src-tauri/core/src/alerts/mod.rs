@@ -20,6 +20,9 @@ pub use spike::HourBurn;
 use crate::{api::Alert, config::Config, money::NanoUsd, time::UnixMillis};
 use jiff::civil::Date;
 
+/// How long an ended episode is remembered: a week.
+const KEPT_MILLIS: i64 = 7 * 24 * 60 * 60 * 1000;
+
 /// What the rules look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Situation {
@@ -51,13 +54,22 @@ pub struct Top {
 /// What a look at a [`Situation`] came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The episodes passed in, in their new state, and those that have just begun; to be stored.
+    /// The episodes passed in, in their new state, and those that have just begun; to be stored in place
+    /// of the old. Those that ended over a week ago are left out.
     pub episodes: Vec<Episode>,
     /// Alerts to tell now, whether or not notifications are paused or off: that is the caller's to know.
     pub fired: Vec<Alert>,
 }
 
 impl Outcome {
+    /// The alerts that began, ended or go on again since the episodes were `before`.
+    #[must_use]
+    pub fn changed(&self, before: &[Episode]) -> Vec<Alert> {
+        let now = self.episodes.iter().map(Episode::alert);
+        let before: Vec<Alert> = before.iter().map(Episode::alert).collect();
+        now.filter(|alert| !before.contains(alert)).collect()
+    }
+
     /// The newest episode that goes on.
     #[must_use]
     pub fn open_alert(&self) -> Option<Alert> {
@@ -69,11 +81,16 @@ impl Outcome {
     }
 }
 
-/// Applies every rule. `recent` holds the stored episodes of at least the last two days, ended ones too: they
-/// are what keeps a restart or a clock set back from telling the same thing twice.
+/// Applies every rule. `before` is what the last call returned, ended episodes included: they are what keeps
+/// a restart or a clock set back from telling the same thing twice.
 #[must_use]
-pub fn evaluate(situation: &Situation, config: &Config, recent: &[Episode]) -> Outcome {
-    let mut episodes = recent.to_vec();
+pub fn evaluate(situation: &Situation, config: &Config, before: &[Episode]) -> Outcome {
+    let kept = |episode: &&Episode| {
+        episode
+            .ended
+            .is_none_or(|ended| ended.plus(KEPT_MILLIS) > situation.now)
+    };
+    let mut episodes: Vec<Episode> = before.iter().filter(kept).cloned().collect();
     let begun: Vec<Episode> = [
         budget::step(situation, config.daily_budget, &mut episodes),
         spike::step(situation, config.spike, &mut episodes),

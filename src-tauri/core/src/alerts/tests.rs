@@ -291,6 +291,33 @@ fn a_spike_told_under_a_clock_years_ahead_ends_under_the_right_one() {
 }
 
 #[test]
+fn the_ledger_is_given_what_changed_and_a_week_is_remembered() {
+    let at = |minutes: i64, spent| situation(START.plus(minutes * MINUTE), "12", spent, USUAL);
+    let config = Config::default();
+    let began = evaluate(&at(0, "7"), &config, &[]);
+    assert_eq!(began.changed(&[]), began.fired);
+    let high = evaluate(&at(1, "7"), &config, &began.episodes);
+    assert_ne!(high.episodes, began.episodes, "the last high is noted");
+    assert_eq!(high.changed(&began.episodes), []);
+    let ended = evaluate(&at(61, "0"), &config, &high.episodes);
+    let expected = Alert {
+        ended: Some(START.plus(MINUTE)),
+        ..began.fired[1].clone()
+    };
+    assert_eq!(ended.changed(&high.episodes), [expected]);
+
+    let week = 7 * 24 * 60;
+    for (minutes, left) in [(week, 2), (week + 1, 1)] {
+        let later = evaluate(&at(minutes, "0"), &config, &ended.episodes);
+        assert_eq!(
+            later.episodes.len(),
+            left,
+            "the budget's goes on; the spike's ended after a minute"
+        );
+    }
+}
+
+#[test]
 fn a_rule_switched_off_ends_its_episode_and_repeats_nothing_for_an_hour() {
     let off = Config {
         spike: None,
