@@ -64,13 +64,13 @@ impl HourBurn {
         first - SLOTS_PER_HOUR..now.slot().0 + 1
     }
 
-    /// Measures it on what was spent in each slot; slots without spend may be missing.
+    /// Measures it on what was spent in which slot; a slot may occur many times or not at all.
     #[must_use]
     pub fn measure(now: UnixMillis, zone: &TimeZone, slots: &[(Slot, NanoUsd)]) -> Self {
-        let spent: HashMap<i64, NanoUsd> = slots
-            .iter()
-            .map(|(slot, amount)| (slot.0, *amount))
-            .collect();
+        let mut spent: HashMap<i64, NanoUsd> = HashMap::new();
+        for (slot, amount) in slots {
+            *spent.entry(slot.0).or_default() += *amount;
+        }
         let hour_from = |first: i64| -> NanoUsd {
             (first..first + SLOTS_PER_HOUR)
                 .filter_map(|slot| spent.get(&slot).copied())
@@ -332,7 +332,8 @@ mod tests {
         let slots: Vec<(Slot, NanoUsd)> = [
             (at(27, 9, 59), "64"), // just before the hour
             (at(27, 10, 0), "1"),
-            (at(27, 10, 49), "2"),
+            (at(27, 10, 49), "1.5"),
+            (at(27, 10, 49), "0.5"),
             (at(26, 10, 59), "4"), // later in the same quarter
             (at(26, 11, 0), "8"),
             (at(24, 10, 15), "16"), // the clocks changed on the 25th
