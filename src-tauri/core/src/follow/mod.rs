@@ -1,1 +1,5 @@
-//! Follow.
+//! Files and OpenClaw databases -> complete records, remembering where reading stopped.
+
+pub mod archive;
+pub mod openclaw_db;
+pub mod roots;
