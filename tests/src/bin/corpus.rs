@@ -6,7 +6,9 @@ use clawspend_tests::corpus::{Corpus, Options, parse_bytes};
 use std::path::PathBuf;
 
 #[derive(Parser)]
-#[command(about = "Writes session logs as Claude Code and OpenClaw do, with the true answer in truth.json")]
+#[command(
+    about = "Writes session logs as Claude Code and OpenClaw do, with the true answer in truth.json"
+)]
 struct Arguments {
     /// The home directory to fill; truth.json is put beside .claude and .openclaw
     out_dir: PathBuf,
@@ -21,8 +23,24 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let Arguments { out_dir, bytes, seed, files } = Arguments::parse();
-    let corpus = Corpus::plan(Options { seed, bytes, files, ..Options::default() });
-    let truth = corpus.write(&out_dir).with_context(|| format!("writing the corpus to {}", out_dir.display()))?;
-    std::fs::write(out_dir.join("truth.json"), serde_json::to_vec_pretty(&truth)?).context("writing truth.json")
+    let Arguments {
+        out_dir,
+        bytes,
+        seed,
+        files,
+    } = Arguments::parse();
+    let corpus = Corpus::plan(Options {
+        seed,
+        bytes,
+        files,
+        ..Options::default()
+    });
+    let truth = corpus
+        .write(&out_dir)
+        .with_context(|| format!("writing the corpus to {}", out_dir.display()))?;
+    std::fs::write(
+        out_dir.join("truth.json"),
+        serde_json::to_vec_pretty(&truth)?,
+    )
+    .context("writing truth.json")
 }

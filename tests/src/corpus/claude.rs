@@ -86,7 +86,9 @@ impl Session<'_> {
         let (leaf, mut title) = (self.random.uuid(), String::new());
         self.text.words(&mut self.random, 60, &mut title);
         if self.random.one_in(2) {
-            self.out.line(&format!(r#"{{"type":"summary","summary":"{title}","leafUuid":"{leaf}"}}"#))?;
+            self.out.line(&format!(
+                r#"{{"type":"summary","summary":"{title}","leafUuid":"{leaf}"}}"#
+            ))?;
         } else {
             let (session, at) = (&self.who.session, iso(self.clock.now()));
             self.out.line(&format!(
@@ -109,17 +111,29 @@ impl Session<'_> {
 
     /// A line that the writer has not finished: it has no end and does not count yet.
     pub(super) fn cut_short(&mut self) -> io::Result<()> {
-        let usage = ClaudeUsage { output: 777_777, ..self.usage() };
+        let usage = ClaudeUsage {
+            output: 777_777,
+            ..self.usage()
+        };
         let mut content = String::from(r#"[{"type":"text","text":""#);
         self.text.words(&mut self.random, 600, &mut content);
         content.push_str(r#""}]"#);
         let (uuid, message_id) = (self.random.uuid(), self.random.id("msg_"));
-        let line = ClaudeLine { uuid: &uuid, message_id: &message_id, content: &content, usage, ..self.template() };
+        let line = ClaudeLine {
+            uuid: &uuid,
+            message_id: &message_id,
+            content: &content,
+            usage,
+            ..self.template()
+        };
         let line = line.to_string();
         // Anywhere, also within a character or after the usage, but never at the end.
-        let end = self.random.between(line.len() as u64 / 3, line.len() as u64 - 1);
+        let end = self
+            .random
+            .between(line.len() as u64 / 3, line.len() as u64 - 1);
         self.tally.trap("truncated tail");
-        self.out.raw(&line.as_bytes()[..usize::try_from(end).unwrap_or(0)])
+        self.out
+            .raw(&line.as_bytes()[..usize::try_from(end).unwrap_or(0)])
     }
 
     /// Replays the parent's responses as a side question does: same message id, new request, other cache counts.
@@ -153,7 +167,7 @@ impl Session<'_> {
         match self.random.below(40) {
             0 => self.system()?,
             1 => self.attachment()?,
-            2 if self.random.one_in(4) => return self.synthetic(),
+            2 if self.random.one_in(2) => return self.synthetic(),
             _ => {}
         }
         self.clock.tick(self.random.between(800, 9_000));
@@ -166,8 +180,12 @@ impl Session<'_> {
         let tool = self.random.id("toolu_");
         let (message, extra) = match self.random.below(200) {
             0..20 => {
-                self.text.words(&mut self.random, size.min(4_000), &mut words);
-                (format!(r#"{{"role":"user","content":"{words}"}}"#), String::new())
+                self.text
+                    .words(&mut self.random, size.min(4_000), &mut words);
+                (
+                    format!(r#"{{"role":"user","content":"{words}"}}"#),
+                    String::new(),
+                )
             }
             20 => {
                 let size = self.tail(60_000, 500_000);
@@ -180,12 +198,18 @@ impl Session<'_> {
             21 => {
                 let size = self.tail(40_000, 600_000);
                 self.text.words(&mut self.random, size, &mut words);
-                (tool_result(&tool, &format!(r#""{words}""#)), r#","toolUseResult":"see above""#.to_owned())
+                (
+                    tool_result(&tool, &format!(r#""{words}""#)),
+                    r#","toolUseResult":"see above""#.to_owned(),
+                )
             }
             22..26 => {
                 self.text.words(&mut self.random, size, &mut words);
                 self.tally.trap("tool result with usage");
-                (tool_result(&tool, &format!(r#""{words}""#)), self.subagent_totals())
+                (
+                    tool_result(&tool, &format!(r#""{words}""#)),
+                    self.subagent_totals(),
+                )
             }
             _ => {
                 self.text.words(&mut self.random, size / 2, &mut words);
@@ -196,14 +220,21 @@ impl Session<'_> {
             }
         };
         let uuid = self.random.uuid();
-        let line = ClaudeLine { uuid: &uuid, ..self.template() }.user(&message, &extra);
+        let line = ClaudeLine {
+            uuid: &uuid,
+            ..self.template()
+        }
+        .user(&message, &extra);
         self.parent = uuid;
         self.out.line(&line)
     }
 
     /// What a subagent used, told again on the line that hands back its result.
     fn subagent_totals(&mut self) -> String {
-        let usage = ClaudeUsage { output: self.random.long_tailed(40, 6), ..self.usage() };
+        let usage = ClaudeUsage {
+            output: self.random.long_tailed(40, 6),
+            ..self.usage()
+        };
         let total = usage.input + usage.output + usage.cache_read + usage.cache_write;
         let agent = self.random.hex(7);
         format!(
@@ -212,7 +243,10 @@ impl Session<'_> {
     }
 
     fn system(&mut self) -> io::Result<()> {
-        self.other("system", r#","subtype":"turn_duration","durationMs":41250,"isMeta":false"#)
+        self.other(
+            "system",
+            r#","subtype":"turn_duration","durationMs":41250,"isMeta":false"#,
+        )
     }
 
     fn attachment(&mut self) -> io::Result<()> {
@@ -224,7 +258,11 @@ impl Session<'_> {
 
     fn other(&mut self, kind: &str, fields: &str) -> io::Result<()> {
         let uuid = self.random.uuid();
-        let line = ClaudeLine { uuid: &uuid, ..self.template() }.other(kind, fields);
+        let line = ClaudeLine {
+            uuid: &uuid,
+            ..self.template()
+        }
+        .other(kind, fields);
         self.parent = uuid;
         self.out.line(&line)
     }
@@ -239,10 +277,15 @@ impl Session<'_> {
             request_id: "",
             content: r#"[{"type":"text","text":"API Error: 529 overloaded_error"}]"#,
             stop_reason: "stop_sequence",
-            usage: ClaudeUsage { one_hour: Some(0), ..ClaudeUsage::default() },
+            usage: ClaudeUsage {
+                one_hour: Some(0),
+                ..ClaudeUsage::default()
+            },
             ..self.template()
         };
-        let line = line.to_string().replacen(r#","uuid":"#, r#","isApiErrorMessage":true,"uuid":"#, 1);
+        let line =
+            line.to_string()
+                .replacen(r#","uuid":"#, r#","isApiErrorMessage":true,"uuid":"#, 1);
         self.parent = uuid;
         self.tally.trap("synthetic");
         self.out.line(&line)
@@ -257,7 +300,11 @@ impl Session<'_> {
             Style::Relay { id, .. } => (id.clone(), String::new()),
             Style::Anonymous => (String::new(), String::new()),
         };
-        let mut lines = if self.style == Style::Anonymous { 1 } else { *self.random.pick(&[1, 1, 2, 2, 2, 3, 3, 4]) };
+        let mut lines = if self.style == Style::Anonymous {
+            1
+        } else {
+            self.random.pick(&[1, 1, 2, 2, 2, 3, 3, 4])
+        };
         if std::mem::take(&mut self.over_midnight) {
             self.clock.before_midnight();
             lines = lines.max(2);
@@ -268,7 +315,11 @@ impl Session<'_> {
         for number in 1..=lines {
             let last = number == lines;
             let whole = if largest_first { number == 1 } else { last };
-            let output = if whole { usage.output } else { 1 + usage.output * (number - 1) / (2 * lines) };
+            let output = if whole {
+                usage.output
+            } else {
+                1 + usage.output * (number - 1) / (2 * lines)
+            };
             let content = self.content(last);
             let uuid = self.random.uuid();
             let line = ClaudeLine {
@@ -280,7 +331,11 @@ impl Session<'_> {
                 usage: ClaudeUsage { output, ..usage },
                 ..self.template()
             };
-            let line = if nested { line.progress("toolu_012345") } else { line.to_string() };
+            let line = if nested {
+                line.progress("toolu_012345")
+            } else {
+                line.to_string()
+            };
             self.out.line(&line)?;
             if self.style == Style::Anonymous && self.random.one_in(4) {
                 self.tally.trap("repeated line without ids");
@@ -301,14 +356,24 @@ impl Session<'_> {
             ("no request id", self.style == Style::NoRequest),
             ("no ids", self.style == Style::Anonymous),
             ("subagent", !self.who.agent.is_empty()),
-            ("split above total", usage.one_hour.is_some_and(|one_hour| one_hour > usage.cache_write)),
+            (
+                "split above total",
+                usage
+                    .one_hour
+                    .is_some_and(|one_hour| one_hour > usage.cache_write),
+            ),
         ];
         for (name, _) in kinds.iter().filter(|(_, laid)| *laid) {
             self.tally.trap(name);
         }
-        self.tally.response(first_at, SOURCE, self.who.model, figures(&usage));
+        self.tally
+            .response(first_at, SOURCE, self.who.model, figures(&usage));
         if self.style == Style::Ordinary && self.random.one_in(8) && self.replayable.len() < 16 {
-            self.replayable.push(Replayable { message_id, at: first_at, usage });
+            self.replayable.push(Replayable {
+                message_id,
+                at: first_at,
+                usage,
+            });
         }
         self.context += usage.cache_write + usage.output;
         Ok(())
@@ -326,33 +391,54 @@ impl Session<'_> {
         let one_hour = match self.who.split {
             Split::Missing => None,
             Split::FiveMinutes => Some(0),
-            Split::OneHour if random.one_in(60) => Some(cache_write + 200),
+            Split::OneHour if random.one_in(30) => Some(cache_write + 200),
             Split::OneHour => Some(cache_write),
             Split::Both => Some(random.between(0, cache_write)),
         };
         let output = random.long_tailed(12, 8);
         let usage = ClaudeUsage {
-            input: if random.one_in(12) { random.between(200, 6_000) } else { random.between(1, 12) },
+            input: if random.one_in(12) {
+                random.between(200, 6_000)
+            } else {
+                random.between(1, 12)
+            },
             output,
             cache_read: if missed { 0 } else { self.context },
             cache_write,
             one_hour,
             thinking: if random.one_in(3) { output / 2 } else { 0 },
-            searches: if random.one_in(80) { random.between(1, 4) } else { 0 },
+            searches: if random.one_in(80) {
+                random.between(1, 4)
+            } else {
+                0
+            },
             iterations: random.one_in(3),
-            speed: *random.pick(&[None, Some(r#""standard""#), Some(r#""standard""#), Some("null")]),
+            speed: random.pick(&[
+                None,
+                Some(r#""standard""#),
+                Some(r#""standard""#),
+                Some("null"),
+            ]),
         };
         match &self.style {
             // Distinct for every response of every relay, as only these counts tell them apart.
-            Style::Relay { context, .. } => {
-                ClaudeUsage { input: 1_000 + self.turns, cache_read: 64 * context, cache_write: 0, one_hour: None, ..usage }
-            }
+            Style::Relay { context, .. } => ClaudeUsage {
+                input: 1_000 + self.turns,
+                cache_read: 64 * context,
+                cache_write: 0,
+                one_hour: None,
+                ..usage
+            },
             _ => usage,
         }
     }
 
     fn content(&mut self, last: bool) -> String {
-        let size = if self.random.one_in(900) { self.tail(20_000, 250_000) } else { self.line_size(1_000) };
+        let size = if self.random.one_in(900) {
+            self.tail(20_000, 250_000)
+        } else {
+            self.line_size(1_000)
+        };
         let mut content = String::with_capacity(usize::try_from(size).unwrap_or(0) + 400);
         if last {
             let id = self.random.id("toolu_");
@@ -378,7 +464,10 @@ impl Session<'_> {
 
     /// A line's size less `overhead`; half of all lines are above 1.5 KB.
     fn line_size(&mut self, overhead: u64) -> u64 {
-        self.random.long_tailed(140, 6).saturating_sub(overhead).max(24)
+        self.random
+            .long_tailed(140, 6)
+            .saturating_sub(overhead)
+            .max(24)
     }
 
     /// The size of a long line, at most a third of the file.

@@ -18,7 +18,11 @@ pub(super) struct Clock {
 impl Clock {
     /// A clock that starts on the working day of `start` and never reaches `end`.
     pub(super) fn new(start: i64, end: i64, random: &mut Random) -> Self {
-        let mut clock = Self { now: start.min(end - 1), end, night_owl: random.one_in(12) };
+        let mut clock = Self {
+            now: start.min(end - 1),
+            end,
+            night_owl: random.one_in(12),
+        };
         if clock.night_owl {
             clock.set(clock.midnight() + DAY - 20 * 60 * SECOND + millis(random, 0, 1_200));
         } else {
@@ -60,7 +64,9 @@ impl Clock {
             _ => 0,
         };
         let days = if random.one_in(8) { 0 } else { rest };
-        self.set((self.midnight() + days * DAY + 8 * HOUR + millis(random, 0, 8 * 3_600)).max(self.now));
+        self.set(
+            (self.midnight() + days * DAY + 8 * HOUR + millis(random, 0, 8 * 3_600)).max(self.now),
+        );
     }
 
     fn midnight(&self) -> i64 {
@@ -88,7 +94,8 @@ pub(super) fn file_stamp(millis: i64) -> String {
 
 /// First instant of `day` in UTC.
 pub(super) fn midnight_of(day: Date) -> i64 {
-    day.to_zoned(TimeZone::UTC).map_or(0, |start| start.timestamp().as_millisecond())
+    day.to_zoned(TimeZone::UTC)
+        .map_or(0, |start| start.timestamp().as_millisecond())
 }
 
 /// The UTC day of an instant: `2026-11-20`.

@@ -1,8 +1,8 @@
 //! The files of one Claude Code conversation: transcript, subagents, and a fork of it.
 
 use super::{
-    clock::{Clock, SECOND},
     claude::{Replayable, Session, Split, Style, Who},
+    clock::{Clock, SECOND},
     random::Random,
     text::Text,
     transcript::Transcript,
@@ -26,9 +26,19 @@ const PROJECTS: &[&str] = &[
     "/home/dev/shop-wt/feature",
     "/home/dev/Größe",
 ];
-const MODELS: &[&str] =
-    &["claude-opus-5", "claude-sonnet-5", "claude-opus-5", "claude-sonnet-5", "claude-opus-4-8", "claude-sonnet-4-6"];
-const SMALL_MODELS: &[&str] = &["claude-haiku-5-5", "claude-haiku-4-5-20251001", "claude-sonnet-5"];
+const MODELS: &[&str] = &[
+    "claude-opus-5",
+    "claude-sonnet-5",
+    "claude-opus-5",
+    "claude-sonnet-5",
+    "claude-opus-4-8",
+    "claude-sonnet-4-6",
+];
+const SMALL_MODELS: &[&str] = &[
+    "claude-haiku-5-5",
+    "claude-haiku-4-5-20251001",
+    "claude-sonnet-5",
+];
 const RELAY_MODELS: &[&str] = &["kimi-k2.5", "deepseek-v4", "glm-5"];
 
 /// How a conversation is continued in a file of its own, which repeats the history.
@@ -74,7 +84,7 @@ impl Conversation {
     pub(super) fn write(&self, home: &Path, text: &Text, tally: &mut Tally) -> io::Result<()> {
         let mut random = Random::new(self.seed);
         let session = random.uuid();
-        let cwd = *random.pick(PROJECTS);
+        let cwd = random.pick(PROJECTS);
         let folder = home.join(".claude/projects").join(slug(cwd));
         let relay = matches!(self.style, Style::Relay { .. });
         let split = match random.below(10) {
@@ -88,9 +98,13 @@ impl Conversation {
             session: session.clone(),
             agent: String::new(),
             cwd,
-            version: if self.style == Style::Nested { "2.0.14" } else { *random.pick(&["2.1.266", "2.1.280"]) },
-            branch: *random.pick(&["main", "main", "feature/parser", "fix-größe", ""]),
-            model: *random.pick(if relay { RELAY_MODELS } else { MODELS }),
+            version: if self.style == Style::Nested {
+                "2.0.14"
+            } else {
+                random.pick(&["2.1.266", "2.1.280"])
+            },
+            branch: random.pick(&["main", "main", "feature/parser", "fix-größe", ""]),
+            model: random.pick(if relay { RELAY_MODELS } else { MODELS }),
             split,
         };
         let clock = Clock::new(self.start, self.end, &mut random);
@@ -115,24 +129,55 @@ impl Conversation {
         if self.truncated {
             main.cut_short()?;
         }
-        let Session { tally, mut random, clock: ended, out, replayable, turns, .. } = main;
+        let Session {
+            tally,
+            mut random,
+            clock: ended,
+            out,
+            replayable,
+            turns,
+            ..
+        } = main;
         out.close(tally)?;
 
         for (number, bytes) in self.subagents.iter().enumerate() {
-            let replays: &[Replayable] = if self.side_question && number == 0 { &replayable } else { &[] };
+            let replays: &[Replayable] = if self.side_question && number == 0 {
+                &replayable
+            } else {
+                &[]
+            };
             let part = Random::new(random.next());
-            self.subagent(&folder, part, clock.clone(), &who, *bytes, replays, text, tally)?;
+            self.subagent(
+                &folder,
+                part,
+                clock.clone(),
+                &who,
+                *bytes,
+                replays,
+                text,
+                tally,
+            )?;
         }
         if let Some((fork, bytes)) = self.fork {
-            let who = Who { session: random.uuid(), ..who };
+            let who = Who {
+                session: random.uuid(),
+                ..who
+            };
             let copy = folder.join(format!("{}.jsonl", who.session));
             let mut out = Transcript::create(&copy)?;
             // Most forks repeat everything, some stop earlier.
-            let copied = if random.one_in(3) { self.bytes * random.between(30, 90) / 100 } else { u64::MAX };
+            let copied = if random.one_in(3) {
+                self.bytes * random.between(30, 90) / 100
+            } else {
+                u64::MAX
+            };
             let parent = copy_history(&path, &session, &who.session, fork, copied, &mut out)?;
             tally.trap(fork.name());
             let style = match &self.style {
-                Style::Relay { id, context } => Style::Relay { id: id.clone(), context: context + 1 },
+                Style::Relay { id, context } => Style::Relay {
+                    id: id.clone(),
+                    context: context + 1,
+                },
                 style => style.clone(),
             };
             let mut clock = ended;
@@ -173,12 +218,23 @@ impl Conversation {
     ) -> io::Result<()> {
         clock.tick(random.between(1, 3_600) * SECOND.unsigned_abs());
         let agent = random.hex(17);
-        let folder =
-            if self.flat { folder.to_owned() } else { folder.join(&parent.session).join("subagents") };
+        let folder = if self.flat {
+            folder.to_owned()
+        } else {
+            folder.join(&parent.session).join("subagents")
+        };
         let path = folder.join(format!("agent-{agent}.jsonl"));
         let out = Transcript::create(&path)?;
-        fs::write(path.with_extension("meta.json"), r#"{"agentType":"general-purpose"}"#)?;
-        let who = Who { agent, model: *random.pick(SMALL_MODELS), split: Split::FiveMinutes, ..parent.clone() };
+        fs::write(
+            path.with_extension("meta.json"),
+            r#"{"agentType":"general-purpose"}"#,
+        )?;
+        let who = Who {
+            agent,
+            model: random.pick(SMALL_MODELS),
+            split: Split::FiveMinutes,
+            ..parent.clone()
+        };
         let mut session = Session {
             text,
             tally,
@@ -213,7 +269,15 @@ impl Fork {
 
 /// The name of a project's folder.
 fn slug(cwd: &str) -> String {
-    cwd.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect()
+    cwd.chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect()
 }
 
 /// Copies whole lines of the transcript at `path`, about `limit` bytes, under a new session id. Returns the id of
@@ -228,7 +292,10 @@ fn copy_history(
 ) -> io::Result<String> {
     let (mut lines, mut line) = (BufReader::new(File::open(path)?), Vec::new());
     let (mut parent, mut copied) = (String::new(), 0);
-    let (old_field, new_field) = (format!(r#""sessionId":"{old}""#), format!(r#""sessionId":"{new}""#));
+    let (old_field, new_field) = (
+        format!(r#""sessionId":"{old}""#),
+        format!(r#""sessionId":"{new}""#),
+    );
     while copied < limit {
         line.clear();
         lines.read_until(b'\n', &mut line)?;
@@ -239,7 +306,9 @@ fn copy_history(
         let text = String::from_utf8_lossy(&line);
         let uuid = quoted_after(&text, r#""uuid":""#);
         let mut plain = text.replacen(&old_field, &new_field, 1);
-        if fork == Fork::WithoutRequests && let Some(request) = quoted_after(&plain, r#""requestId":""#) {
+        if fork == Fork::WithoutRequests
+            && let Some(request) = quoted_after(&plain, r#""requestId":""#)
+        {
             plain = plain.replacen(&format!(r#","requestId":"{request}""#), "", 1);
         }
         let from = format!(

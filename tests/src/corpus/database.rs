@@ -38,25 +38,48 @@ pub(super) struct Rows<'a> {
 impl AgentDatabase {
     /// Creates it in the agent's folder.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
-        let agent = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let agent = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let path = folder.join("agent/openclaw-agent.sqlite");
         std::fs::create_dir_all(folder.join("agent"))?;
         let connection = Connection::open(&path).map_err(io::Error::other)?;
-        connection.execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off;").map_err(io::Error::other)?;
+        connection
+            .execute_batch("PRAGMA journal_mode = off; PRAGMA synchronous = off;")
+            .map_err(io::Error::other)?;
         connection.execute_batch(SCHEMA).map_err(io::Error::other)?;
-        Ok(Self { path, agent, connection })
+        Ok(Self {
+            path,
+            agent,
+            connection,
+        })
     }
 
     /// Begins a session of its own key.
     pub(super) fn session<'a>(&'a mut self, id: &'a str, at: i64) -> io::Result<Rows<'a>> {
-        self.connection.execute_batch("BEGIN").map_err(io::Error::other)?;
-        let rows = Rows { connection: &self.connection, agent: &self.agent, session: id, next: 0 };
-        rows.window(id, None, "initial", at).map_err(io::Error::other)?;
+        self.connection
+            .execute_batch("BEGIN")
+            .map_err(io::Error::other)?;
+        let rows = Rows {
+            connection: &self.connection,
+            agent: &self.agent,
+            session: id,
+            next: 0,
+        };
+        rows.window(id, None, "initial", at)
+            .map_err(io::Error::other)?;
         Ok(rows)
     }
 
     /// Keeps a deleted session's lines, compressed.
-    pub(super) fn archive(&mut self, id: &str, stamp: &str, at: i64, packed: &[u8]) -> io::Result<()> {
+    pub(super) fn archive(
+        &mut self,
+        id: &str,
+        stamp: &str,
+        at: i64,
+        packed: &[u8],
+    ) -> io::Result<()> {
         let (generation, key) = (id.replace('-', ""), format!("agent:{}:{id}", self.agent));
         self.connection
             .execute(
@@ -71,8 +94,12 @@ impl AgentDatabase {
 
     /// Leaves the file as OpenClaw does when it ends: in WAL mode, without files beside it.
     pub(super) fn close(self, tally: &mut Tally) -> io::Result<()> {
-        self.connection.execute_batch("PRAGMA journal_mode = wal").map_err(io::Error::other)?;
-        self.connection.close().map_err(|(_, error)| io::Error::other(error))?;
+        self.connection
+            .execute_batch("PRAGMA journal_mode = wal")
+            .map_err(io::Error::other)?;
+        self.connection
+            .close()
+            .map_err(|(_, error)| io::Error::other(error))?;
         tally.file(std::fs::metadata(&self.path)?.len());
         Ok(())
     }
@@ -86,11 +113,14 @@ impl Rows<'_> {
     /// Copies the first `percent` of the events to a new session, as a fork or a rewind does.
     pub(super) fn copy(&mut self, to: &str, reason: &str, at: i64, percent: i64) -> io::Result<()> {
         let end = self.next * percent / 100;
-        self.copy_events(to, reason, at, end).map_err(io::Error::other)
+        self.copy_events(to, reason, at, end)
+            .map_err(io::Error::other)
     }
 
     pub(super) fn commit(self) -> io::Result<()> {
-        self.connection.execute_batch("COMMIT").map_err(io::Error::other)
+        self.connection
+            .execute_batch("COMMIT")
+            .map_err(io::Error::other)
     }
 
     fn insert(&mut self, event: &Event<'_>) -> rusqlite::Result<()> {
@@ -102,19 +132,37 @@ impl Rows<'_> {
         let navigation = packed.is_some().then_some(NAVIGATION);
         self.connection
             .prepare_cached("INSERT INTO transcript_events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-            .execute(params![self.session, self.next, plain, event.at, packed, event.json.len(), navigation])?;
+            .execute(params![
+                self.session,
+                self.next,
+                plain,
+                event.at,
+                packed,
+                length(event.json),
+                navigation
+            ])?;
         self.connection
-            .prepare_cached("INSERT INTO transcript_event_identities VALUES (?1, ?2, ?3, ?4, ?5, NULL, ?6)")?
-            .execute(params![self.session, event.id, self.next, event.kind, event.parent, event.at])?;
+            .prepare_cached(
+                "INSERT INTO transcript_event_identities VALUES (?1, ?2, ?3, ?4, ?5, NULL, ?6)",
+            )?
+            .execute(params![
+                self.session,
+                event.id,
+                self.next,
+                event.kind,
+                event.parent,
+                event.at
+            ])?;
         self.next += 1;
         Ok(())
     }
 
     fn copy_events(&self, to: &str, reason: &str, at: i64, end: i64) -> rusqlite::Result<()> {
         self.window(to, Some(self.session), reason, at)?;
+        let opening = Session::opening(to, 4, at);
         self.connection.execute(
             "INSERT INTO transcript_events VALUES (?1, 0, ?2, ?3, NULL, ?4, NULL)",
-            params![to, Session::opening(to, 4, at), at, Session::opening(to, 4, at).len()],
+            params![to, opening, at, length(&opening)],
         )?;
         self.connection.execute(
             "INSERT INTO transcript_events
@@ -132,8 +180,18 @@ impl Rows<'_> {
     }
 
     /// A session key of its own, except after a rewind, and the window of `id` under it.
-    fn window(&self, id: &str, previous: Option<&str>, reason: &str, at: i64) -> rusqlite::Result<()> {
-        let owner = if reason == "rewind" { previous.unwrap_or(id) } else { id };
+    fn window(
+        &self,
+        id: &str,
+        previous: Option<&str>,
+        reason: &str,
+        at: i64,
+    ) -> rusqlite::Result<()> {
+        let owner = if reason == "rewind" {
+            previous.unwrap_or(id)
+        } else {
+            id
+        };
         let key = format!("agent:{}:{owner}", self.agent);
         let forked = previous.filter(|_| reason == "fork");
         self.connection.execute(
@@ -151,4 +209,8 @@ impl Rows<'_> {
         )?;
         Ok(())
     }
+}
+
+fn length(json: &str) -> i64 {
+    i64::try_from(json.len()).unwrap_or(i64::MAX)
 }

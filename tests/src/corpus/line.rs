@@ -85,7 +85,12 @@ impl Default for ClaudeLine<'_> {
             request_id: "req_011111111111111111111111",
             content: r#"[{"type":"text","text":"Done."}]"#,
             stop_reason: "end_turn",
-            usage: ClaudeUsage { input: 2, output: 10, cache_read: 100, ..ClaudeUsage::default() },
+            usage: ClaudeUsage {
+                input: 2,
+                output: 10,
+                cache_read: 100,
+                ..ClaudeUsage::default()
+            },
         }
     }
 }
@@ -96,7 +101,9 @@ impl ClaudeLine<'_> {
     pub fn user(&self, message: &str, extra: &str) -> String {
         let (uuid, at) = (self.uuid, iso(self.at));
         let head = Head(self);
-        format!(r#"{head},"type":"user","message":{message},"uuid":"{uuid}","timestamp":"{at}"{extra}}}"#)
+        format!(
+            r#"{head},"type":"user","message":{message},"uuid":"{uuid}","timestamp":"{at}"{extra}}}"#
+        )
     }
 
     /// A line of another kind with this envelope: `fields` each behind a comma.
@@ -119,7 +126,12 @@ impl ClaudeLine<'_> {
 impl fmt::Display for ClaudeLine<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (uuid, at) = (self.uuid, iso(self.at));
-        write!(out, r#"{},{},"uuid":"{uuid}","timestamp":"{at}"}}"#, Head(self), Record(self))
+        write!(
+            out,
+            r#"{},{},"uuid":"{uuid}","timestamp":"{at}"}}"#,
+            Head(self),
+            Record(self)
+        )
     }
 }
 
@@ -128,12 +140,24 @@ struct Head<'a>(&'a ClaudeLine<'a>);
 
 impl fmt::Display for Head<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ClaudeLine { parent, session, sidechain, agent, cwd, version, branch, .. } = self.0;
+        let ClaudeLine {
+            parent,
+            session,
+            sidechain,
+            agent,
+            cwd,
+            version,
+            branch,
+            ..
+        } = self.0;
         match *parent {
             "" => out.write_str(r#"{"parentUuid":null"#)?,
             parent => write!(out, r#"{{"parentUuid":"{parent}""#)?,
         }
-        write!(out, r#","isSidechain":{sidechain},"userType":"external","cwd":"{cwd}","sessionId":"{session}""#)?;
+        write!(
+            out,
+            r#","isSidechain":{sidechain},"userType":"external","cwd":"{cwd}","sessionId":"{session}""#
+        )?;
         write!(out, r#","version":"{version}","gitBranch":"{branch}""#)?;
         optional(out, "agentId", agent)
     }
@@ -144,10 +168,21 @@ struct Record<'a>(&'a ClaudeLine<'a>);
 
 impl fmt::Display for Record<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ClaudeLine { model, message_id, request_id, content, stop_reason, usage, .. } = self.0;
+        let ClaudeLine {
+            model,
+            message_id,
+            request_id,
+            content,
+            stop_reason,
+            usage,
+            ..
+        } = self.0;
         write!(out, r#""message":{{"model":"{model}""#)?;
         optional(out, "id", message_id)?;
-        write!(out, r#","type":"message","role":"assistant","content":{content}"#)?;
+        write!(
+            out,
+            r#","type":"message","role":"assistant","content":{content}"#
+        )?;
         match *stop_reason {
             "" => out.write_str(r#","stop_reason":null"#)?,
             reason => write!(out, r#","stop_reason":"{reason}""#)?,
@@ -160,25 +195,51 @@ impl fmt::Display for Record<'_> {
 
 impl fmt::Display for ClaudeUsage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { input, output, cache_read, cache_write, thinking, searches, .. } = self;
-        write!(out, r#"{{"input_tokens":{input},"cache_creation_input_tokens":{cache_write}"#)?;
+        let Self {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            thinking,
+            searches,
+            ..
+        } = self;
+        write!(
+            out,
+            r#"{{"input_tokens":{input},"cache_creation_input_tokens":{cache_write}"#
+        )?;
         write!(out, r#","cache_read_input_tokens":{cache_read}"#)?;
         if let Some(one_hour) = self.one_hour {
             let five_minutes = cache_write.saturating_sub(one_hour);
-            write!(out, r#","cache_creation":{{"ephemeral_5m_input_tokens":{five_minutes}"#)?;
+            write!(
+                out,
+                r#","cache_creation":{{"ephemeral_5m_input_tokens":{five_minutes}"#
+            )?;
             write!(out, r#","ephemeral_1h_input_tokens":{one_hour}}}"#)?;
         }
         write!(out, r#","output_tokens":{output}"#)?;
         if *thinking > 0 {
-            write!(out, r#","output_tokens_details":{{"thinking_tokens":{thinking}}}"#)?;
+            write!(
+                out,
+                r#","output_tokens_details":{{"thinking_tokens":{thinking}}}"#
+            )?;
         }
         if *searches > 0 {
-            write!(out, r#","server_tool_use":{{"web_search_requests":{searches},"web_fetch_requests":0}}"#)?;
+            write!(
+                out,
+                r#","server_tool_use":{{"web_search_requests":{searches},"web_fetch_requests":0}}"#
+            )?;
         }
         out.write_str(r#","service_tier":"standard","inference_geo":"not_available""#)?;
         if self.iterations {
-            write!(out, r#","iterations":[{{"type":"message","model":null,"input_tokens":{input}"#)?;
-            write!(out, r#","cache_creation_input_tokens":{cache_write},"cache_read_input_tokens":{cache_read}"#)?;
+            write!(
+                out,
+                r#","iterations":[{{"type":"message","model":null,"input_tokens":{input}"#
+            )?;
+            write!(
+                out,
+                r#","cache_creation_input_tokens":{cache_write},"cache_read_input_tokens":{cache_read}"#
+            )?;
             write!(out, r#","output_tokens":{output}}}]"#)?;
         }
         if let Some(speed) = self.speed {
@@ -232,10 +293,23 @@ impl Default for OpenClawLine<'_> {
 
 impl fmt::Display for OpenClawLine<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, parent, content, usage, stop_reason, .. } = self;
+        let Self {
+            id,
+            parent,
+            content,
+            usage,
+            stop_reason,
+            ..
+        } = self;
         let written_at = iso(self.written_at);
-        write!(out, r#"{{"type":"message","id":"{id}","parentId":"{parent}","timestamp":"{written_at}""#)?;
-        write!(out, r#","message":{{"role":"assistant","content":{content}"#)?;
+        write!(
+            out,
+            r#"{{"type":"message","id":"{id}","parentId":"{parent}","timestamp":"{written_at}""#
+        )?;
+        write!(
+            out,
+            r#","message":{{"role":"assistant","content":{content}"#
+        )?;
         optional(out, "api", self.api)?;
         optional(out, "provider", self.provider)?;
         optional(out, "model", self.model)?;

@@ -79,10 +79,22 @@ impl Corpus {
     #[must_use]
     pub fn plan(options: Options) -> Self {
         let mut random = Random::part(options.seed, 1);
-        let agents = if options.openclaw { plan_agents(&options, &mut random) } else { Vec::new() };
+        let agents = if options.openclaw {
+            plan_agents(&options, &mut random)
+        } else {
+            Vec::new()
+        };
         let openclaw_files: usize = agents.iter().map(|(_, sessions)| files_of(sessions)).sum();
-        let conversations = plan_conversations(&options, &mut random, options.files.saturating_sub(openclaw_files));
-        let mut corpus = Self { options, conversations, agents };
+        let conversations = plan_conversations(
+            &options,
+            &mut random,
+            options.files.saturating_sub(openclaw_files),
+        );
+        let mut corpus = Self {
+            options,
+            conversations,
+            agents,
+        };
         corpus.share_out(&mut random);
         corpus
     }
@@ -97,7 +109,12 @@ impl Corpus {
             conversation.write(home, &text, &mut tally)?;
         }
         for (agent, sessions) in &self.agents {
-            write_agent(&home.join(".openclaw/agents").join(agent), sessions, &text, &mut tally)?;
+            write_agent(
+                &home.join(".openclaw/agents").join(agent),
+                sessions,
+                &text,
+                &mut tally,
+            )?;
         }
         let (since, end) = window(&self.options);
         Ok(tally.truth(since, end - 1))
@@ -108,21 +125,34 @@ impl Corpus {
         let (since, end) = window(&self.options);
         let conversations = &mut self.conversations;
         let sessions = || self.agents.iter().flat_map(|(_, sessions)| sessions);
-        let weights = conversations.iter().map(Conversation::weight).chain(sessions().map(|session| session.bytes));
+        let weights = conversations
+            .iter()
+            .map(Conversation::weight)
+            .chain(sessions().map(|session| session.bytes));
         let total = u128::from(weights.sum::<u64>().max(1));
         let bytes = u128::from(self.options.bytes);
-        let share = |weight: u64| u64::try_from(u128::from(weight) * bytes / total).unwrap_or(u64::MAX);
+        let share =
+            |weight: u64| u64::try_from(u128::from(weight) * bytes / total).unwrap_or(u64::MAX);
         for conversation in conversations {
             conversation.bytes = share(conversation.bytes);
-            conversation.subagents.iter_mut().for_each(|weight| *weight = share(*weight));
-            conversation.fork = conversation.fork.map(|(fork, weight)| (fork, share(weight)));
+            conversation
+                .subagents
+                .iter_mut()
+                .for_each(|weight| *weight = share(*weight));
+            conversation.fork = conversation
+                .fork
+                .map(|(fork, weight)| (fork, share(weight)));
             conversation.start = start(random, since, end, conversation.bytes);
         }
         // OpenClaw moved from files to databases in the middle of the window.
         let middle = since + (end - since) / DAY / 2 * DAY;
         for session in self.agents.iter_mut().flat_map(|(_, sessions)| sessions) {
             session.bytes = share(session.bytes);
-            let (from, to) = if session.fate.needs_database() { (middle, end) } else { (since, middle) };
+            let (from, to) = if session.fate.needs_database() {
+                (middle, end)
+            } else {
+                (since, middle)
+            };
             session.start = start(random, from, to, session.bytes);
         }
     }
@@ -139,8 +169,12 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         Some((at, 'G' | 'g')) => (&text[..at], 30),
         _ => (text, 0),
     };
-    let number: u64 = number.parse().map_err(|_| "a size is a whole number and K, M or G".to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a size is a whole number and K, M or G".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "too large".to_owned())
 }
 
 /// The first instant of the corpus and the first after it.
@@ -166,8 +200,14 @@ fn plan_conversations(options: &Options, random: &mut Random, files: usize) -> V
         let place = if number < 10 { number } else { number % 40 };
         let style = match place {
             1 => Style::NoRequest,
-            3 => Style::Relay { id: "ocgo".to_owned(), context: 2 * number },
-            4 => Style::Relay { id: random.id("chatcmpl-constant-"), context: 2 * number },
+            3 => Style::Relay {
+                id: "ocgo".to_owned(),
+                context: 2 * number,
+            },
+            4 => Style::Relay {
+                id: random.id("chatcmpl-constant-"),
+                context: 2 * number,
+            },
             6 => Style::Anonymous,
             8 => Style::Nested,
             _ => Style::Ordinary,
@@ -177,14 +217,16 @@ fn plan_conversations(options: &Options, random: &mut Random, files: usize) -> V
         let fork = match (place, number % 8) {
             (2 | 3, _) => Some((Fork::Resume, bytes * 23 / 20)),
             (5, _) => Some((Fork::WithoutRequests, bytes * 23 / 20)),
-            (7, _) | (_, 1) => Some((Fork::Branch, bytes * 5 / 4)),
             (9, _) => Some((Fork::Twice, bytes * 9 / 4)),
+            (7, _) | (_, 1) => Some((Fork::Branch, bytes * 5 / 4)),
             _ => None,
         };
         let fork = fork.filter(|_| left > 0);
         left -= usize::from(fork.is_some());
         let side_question = place % 5 == 0;
-        let subagents = (*random.pick(&[0, 0, 1, 0, 2, 0, 0, 4, 1, 3])).max(usize::from(side_question)).min(left);
+        let subagents = (random.pick(&[0, 0, 1, 0, 2, 0, 0, 4, 1, 3]))
+            .max(usize::from(side_question))
+            .min(left);
         left -= subagents;
         conversations.push(Conversation {
             seed: random.next(),
@@ -203,23 +245,43 @@ fn plan_conversations(options: &Options, random: &mut Random, files: usize) -> V
     conversations
 }
 
-fn plan_agents(options: &Options, random: &mut Random) -> Vec<(&'static str, Vec<OpenClawSession>)> {
+fn plan_agents(
+    options: &Options,
+    random: &mut Random,
+) -> Vec<(&'static str, Vec<OpenClawSession>)> {
     let (_, end) = window(options);
-    let mut agents = vec![("main", Vec::new()), ("ops", Vec::new()), ("research", Vec::new())];
+    let mut agents = vec![
+        ("main", Vec::new()),
+        ("ops", Vec::new()),
+        ("research", Vec::new()),
+    ];
     let files = (options.files / 12).max(12).min(options.files / 3);
     let mut left = files;
-    let fates = FATES.iter().cycle().filter(|fate| options.databases || !fate.needs_database());
+    let fates = FATES
+        .iter()
+        .cycle()
+        .filter(|fate| options.databases || !fate.needs_database());
     for fate in fates {
         if left < fate.files() || left == 0 {
             break;
         }
         left -= fate.files();
-        let agent = if fate.needs_database() { random.below(2) } else { random.below(3) };
+        let agent = if fate.needs_database() {
+            random.below(2)
+        } else {
+            random.below(3)
+        };
         let mut bytes = random.long_tailed(4, 15);
         if *fate == Fate::Archived {
             bytes = bytes.min(1_000);
         }
-        let session = OpenClawSession { seed: random.next(), start: 0, end, fate: *fate, bytes };
+        let session = OpenClawSession {
+            seed: random.next(),
+            start: 0,
+            end,
+            fate: *fate,
+            bytes,
+        };
         agents[usize::try_from(agent).unwrap_or(0)].1.push(session);
     }
     agents.retain(|(_, sessions)| !sessions.is_empty());
@@ -229,5 +291,9 @@ fn plan_agents(options: &Options, random: &mut Random) -> Vec<(&'static str, Vec
 /// The files that an agent's sessions will leave, its database included.
 fn files_of(sessions: &[OpenClawSession]) -> usize {
     let database = sessions.iter().any(|session| session.fate.needs_database());
-    sessions.iter().map(|session| session.fate.files()).sum::<usize>() + usize::from(database)
+    sessions
+        .iter()
+        .map(|session| session.fate.files())
+        .sum::<usize>()
+        + usize::from(database)
 }

@@ -16,7 +16,11 @@ const MODELS: &[(&str, &str, &str)] = &[
     ("anthropic", "anthropic-messages", "claude-sonnet-5"),
     ("anthropic", "anthropic-messages", "claude-opus-5"),
     ("openai", "openai-responses", "gpt-5.5"),
-    ("openrouter", "openai-completions", "anthropic/claude-sonnet-5"),
+    (
+        "openrouter",
+        "openai-completions",
+        "anthropic/claude-sonnet-5",
+    ),
     ("moonshot", "openai-completions", "kimi-k2.5"),
     ("ollama", "openai-completions", "qwen3:32b"),
 ];
@@ -52,10 +56,27 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(text: &'a Text, mut random: Random, clock: Clock, version: u8, bytes: u64) -> Self {
-        let (id, model) = (random.uuid(), *random.pick(MODELS));
+    pub(super) fn new(
+        text: &'a Text,
+        mut random: Random,
+        clock: Clock,
+        version: u8,
+        bytes: u64,
+    ) -> Self {
+        let (id, model) = (random.uuid(), random.pick(MODELS));
         let context = random.between(4_000, 20_000);
-        Self { text, random, clock, id, version, bytes, model, parent: None, written: 0, context }
+        Self {
+            text,
+            random,
+            clock,
+            id,
+            version,
+            bytes,
+            model,
+            parent: None,
+            written: 0,
+            context,
+        }
     }
 
     /// The event that opens a transcript; forks have their own.
@@ -70,7 +91,13 @@ impl<'a> Session<'a> {
     pub(super) fn play(&mut self, tally: &mut Tally, sink: &mut Sink<'_>) -> io::Result<()> {
         let (at, id) = (self.clock.now(), self.id.clone());
         let json = Self::opening(&id, self.version, at);
-        sink(&Event { kind: "session", id: &id, parent: None, at, json: &json })?;
+        sink(&Event {
+            kind: "session",
+            id: &id,
+            parent: None,
+            at,
+            json: &json,
+        })?;
         self.change_model(sink)?;
         loop {
             self.turn(tally, sink)?;
@@ -83,12 +110,15 @@ impl<'a> Session<'a> {
     fn turn(&mut self, tally: &mut Tally, sink: &mut Sink<'_>) -> io::Result<()> {
         self.clock.turn(&mut self.random);
         if self.random.one_in(30) {
-            self.model = *self.random.pick(MODELS);
+            self.model = self.random.pick(MODELS);
             self.change_model(sink)?;
         }
         let (id, mut words) = (self.event_id(), String::new());
         let (size, role) = match self.random.below(60) {
-            0 => (self.random.between(30_000, 200_000).min(self.bytes / 3), "toolResult"),
+            0 => (
+                self.random.between(30_000, 200_000).min(self.bytes / 3),
+                "toolResult",
+            ),
             1..40 => (self.line_size(300), "toolResult"),
             _ => (self.line_size(300), "user"),
         };
@@ -102,8 +132,18 @@ impl<'a> Session<'a> {
         })?;
         self.clock.tick(self.random.between(900, 12_000));
         match self.random.below(60) {
-            0 => self.unbilled(tally, sink, "", r#"{"input":0,"output":0,"cacheRead":0,"cacheWrite":0,"totalTokens":0}"#),
-            1 => self.unbilled(tally, sink, "delivery-mirror", r#"{"input":0,"output":0,"totalTokens":0}"#),
+            0 => self.unbilled(
+                tally,
+                sink,
+                "",
+                r#"{"input":0,"output":0,"cacheRead":0,"cacheWrite":0,"totalTokens":0}"#,
+            ),
+            1 => self.unbilled(
+                tally,
+                sink,
+                "delivery-mirror",
+                r#"{"input":0,"output":0,"totalTokens":0}"#,
+            ),
             _ => self.response(tally, sink),
         }
     }
@@ -139,9 +179,18 @@ impl<'a> Session<'a> {
         }
         let made_at = self.clock.now();
         let model = self.model.2;
-        self.assistant(sink, if model_left_out { "" } else { model }, self.model.0, &usage, "stop")?;
+        self.assistant(
+            sink,
+            if model_left_out { "" } else { model },
+            self.model.0,
+            &usage,
+            "stop",
+        )?;
         let figures = if unsplit {
-            Figures { unsplit_tokens: total, ..Figures::default() }
+            Figures {
+                unsplit_tokens: total,
+                ..Figures::default()
+            }
         } else {
             Figures {
                 input_tokens: input,
@@ -156,9 +205,23 @@ impl<'a> Session<'a> {
     }
 
     /// A failed call, or a message that OpenClaw itself delivered.
-    fn unbilled(&mut self, tally: &mut Tally, sink: &mut Sink<'_>, model: &str, usage: &str) -> io::Result<()> {
-        let (provider, model) = if model.is_empty() { (self.model.0, self.model.2) } else { ("openclaw", model) };
-        tally.trap(if provider == "openclaw" { "delivery mirror" } else { "failed call" });
+    fn unbilled(
+        &mut self,
+        tally: &mut Tally,
+        sink: &mut Sink<'_>,
+        model: &str,
+        usage: &str,
+    ) -> io::Result<()> {
+        let (provider, model) = if model.is_empty() {
+            (self.model.0, self.model.2)
+        } else {
+            ("openclaw", model)
+        };
+        tally.trap(if provider == "openclaw" {
+            "delivery mirror"
+        } else {
+            "failed call"
+        });
         self.assistant(sink, model, provider, usage, "error")
     }
 
@@ -220,19 +283,35 @@ impl<'a> Session<'a> {
         id: String,
         json: impl FnOnce(&str, &str) -> String,
     ) -> io::Result<()> {
-        let parent = self.parent.as_ref().map_or_else(|| "null".to_owned(), |id| format!(r#""{id}""#));
+        let parent = self
+            .parent
+            .as_ref()
+            .map_or_else(|| "null".to_owned(), |id| format!(r#""{id}""#));
         let json = json(&format!(r#""parentId":{parent}"#), &id);
         self.written += json.len() as u64 + 1;
-        sink(&Event { kind, id: &id, parent: self.parent.as_deref(), at: self.clock.now(), json: &json })?;
+        sink(&Event {
+            kind,
+            id: &id,
+            parent: self.parent.as_deref(),
+            at: self.clock.now(),
+            json: &json,
+        })?;
         self.parent = Some(id);
         Ok(())
     }
 
     fn event_id(&mut self) -> String {
-        if self.version < 4 { self.random.hex(8) } else { self.random.uuid() }
+        if self.version < 4 {
+            self.random.hex(8)
+        } else {
+            self.random.uuid()
+        }
     }
 
     fn line_size(&mut self, overhead: u64) -> u64 {
-        self.random.long_tailed(140, 6).saturating_sub(overhead).max(24)
+        self.random
+            .long_tailed(140, 6)
+            .saturating_sub(overhead)
+            .max(24)
     }
 }

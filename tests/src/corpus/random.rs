@@ -39,8 +39,8 @@ impl Random {
         self.below(times) == 0
     }
 
-    pub(super) fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[usize::try_from(self.below(choices.len() as u64)).unwrap_or(0)]
+    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[usize::try_from(self.below(choices.len() as u64)).unwrap_or(0)]
     }
 
     /// A size with the long tail of a log-normal distribution, in integers: `smallest` doubled as often as
@@ -75,7 +75,7 @@ impl Random {
         text.push_str(prefix);
         text.push_str("01");
         for _ in 0..22 {
-            text.push(char::from(*self.pick(LETTERS)));
+            text.push(char::from(self.pick(LETTERS)));
         }
         text
     }

@@ -67,7 +67,10 @@ impl Fate {
     }
 
     pub(super) const fn needs_database(self) -> bool {
-        !matches!(self, Self::Live | Self::Reset | Self::Deleted | Self::LiveAndReset | Self::ArchiveTier)
+        !matches!(
+            self,
+            Self::Live | Self::Reset | Self::Deleted | Self::LiveAndReset | Self::ArchiveTier
+        )
     }
 
     const fn name(self) -> &'static str {
@@ -146,7 +149,12 @@ impl OpenClawSession {
                     Ok(())
                 })?;
                 let packed = zstd::bulk::compress(&lines, 3)?;
-                database.archive(&session.id, &file_stamp(session.clock.now()), session.clock.now(), &packed)?;
+                database.archive(
+                    &session.id,
+                    &file_stamp(session.clock.now()),
+                    session.clock.now(),
+                    &packed,
+                )?;
                 for file in &mut files {
                     file.raw(&packed)?;
                 }
@@ -167,7 +175,9 @@ impl OpenClawSession {
                 }
                 rows.commit()?;
             }
-            _ => session.play(tally, &mut |event| files.iter_mut().try_for_each(|file| file.line(event.json)))?,
+            _ => session.play(tally, &mut |event| {
+                files.iter_mut().try_for_each(|file| file.line(event.json))
+            })?,
         }
         files.into_iter().try_for_each(|file| file.close(tally))
     }
@@ -185,8 +195,12 @@ impl OpenClawSession {
             Fate::LiveAndReset => vec![live, reset],
             Fate::Deleted => vec![sessions.join(format!("{id}.jsonl.deleted.{stamp}"))],
             Fate::Archived => vec![sessions.join(archive_name(id, &stamp))],
-            Fate::ArchiveTier => vec![aside.join(format!("archive-tier.{id}.jsonl.imported-{}", self.end))],
-            Fate::RowsAndImported => vec![aside.join(format!("{}.{id}.jsonl.imported-{}", &id[..8], self.end))],
+            Fate::ArchiveTier => {
+                vec![aside.join(format!("archive-tier.{id}.jsonl.imported-{}", self.end))]
+            }
+            Fate::RowsAndImported => {
+                vec![aside.join(format!("{}.{id}.jsonl.imported-{}", &id[..8], self.end))]
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Text {
 
 const POOL_BYTES: usize = 1 << 18;
 
-/// Escapes, scripts of other alphabets, and decoys: quoted transcripts inside tool output.
+/// Escapes and scripts of other alphabets.
 const ODD_WORDS: &[&str] = &[
     r"\n",
     r"\n\n- ",
@@ -30,17 +30,77 @@ const ODD_WORDS: &[&str] = &[
     "пример",
     "🦀",
     "— “curly” —",
-    r#"{\"type\":\"assistant\",\"message\":{\"id\":\"msg_decoy\",\"model\":\"decoy\",\"usage\":{\"input_tokens\":999999,\"output_tokens\":999999}}}"#,
-    r#"\"usage\": {\"input_tokens\": 4}"#,
     r"{}[]:,",
 ];
 
+/// Quoted transcripts, as tools print when they read a log.
+const DECOYS: &[&str] = &[
+    r#"{\"type\":\"assistant\",\"message\":{\"id\":\"msg_decoy\",\"model\":\"decoy\",\"usage\":{\"input_tokens\":999999,\"output_tokens\":999999}}}"#,
+    r#"\"usage\": {\"input_tokens\": 4}"#,
+];
+
 const WORDS: &[&str] = &[
-    "the", "file", "reads", "and", "then", "function", "returns", "value", "let", "mut", "=>", "if", "else", "match",
-    "test", "passes", "build", "error", "expected", "found", "line", "column", "struct", "impl", "for", "while", "path",
-    "request", "handler", "index", "session", "cache", "query", "table", "select", "from", "where", "update", "branch",
-    "commit", "merge", "change", "because", "should", "without", "between", "parser", "token", "stream", "buffer",
-    "0x7f", "42", "3.14159", "src/lib.rs", "README.md", "(ok)", "// note", "fn main() {", "}", "return;", "const",
+    "the",
+    "file",
+    "reads",
+    "and",
+    "then",
+    "function",
+    "returns",
+    "value",
+    "let",
+    "mut",
+    "=>",
+    "if",
+    "else",
+    "match",
+    "test",
+    "passes",
+    "build",
+    "error",
+    "expected",
+    "found",
+    "line",
+    "column",
+    "struct",
+    "impl",
+    "for",
+    "while",
+    "path",
+    "request",
+    "handler",
+    "index",
+    "session",
+    "cache",
+    "query",
+    "table",
+    "select",
+    "from",
+    "where",
+    "update",
+    "branch",
+    "commit",
+    "merge",
+    "change",
+    "because",
+    "should",
+    "without",
+    "between",
+    "parser",
+    "token",
+    "stream",
+    "buffer",
+    "0x7f",
+    "42",
+    "3.14159",
+    "src/lib.rs",
+    "README.md",
+    "(ok)",
+    "// note",
+    "fn main() {",
+    "}",
+    "return;",
+    "const",
 ];
 
 impl Text {
@@ -49,13 +109,25 @@ impl Text {
         let (mut words, mut starts) = (String::with_capacity(POOL_BYTES + 256), Vec::new());
         while words.len() < POOL_BYTES {
             starts.push(words.len());
-            words.push_str(if random.one_in(9) { random.pick(ODD_WORDS) } else { random.pick(WORDS) });
+            let kind = match random.below(2_000) {
+                0 => DECOYS,
+                1..250 => ODD_WORDS,
+                _ => WORDS,
+            };
+            words.push_str(random.pick(kind));
             words.push(' ');
         }
         starts.push(words.len());
-        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let base64 = (0..POOL_BYTES).map(|_| char::from(*random.pick(LETTERS))).collect();
-        Self { words, starts, base64 }
+        const LETTERS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let base64 = (0..POOL_BYTES)
+            .map(|_| char::from(random.pick(LETTERS)))
+            .collect();
+        Self {
+            words,
+            starts,
+            base64,
+        }
     }
 
     /// Appends about `length` bytes of text.
@@ -64,7 +136,10 @@ impl Text {
         while left > 0 {
             let first = usize::try_from(random.below(self.starts.len() as u64 - 1)).unwrap_or(0);
             let end = self.starts[first] + left;
-            let last = self.starts.partition_point(|start| *start < end).min(self.starts.len() - 1);
+            let last = self
+                .starts
+                .partition_point(|start| *start < end)
+                .min(self.starts.len() - 1);
             out.push_str(&self.words[self.starts[first]..self.starts[last]]);
             left = left.saturating_sub(self.starts[last] - self.starts[first]);
         }

@@ -19,7 +19,10 @@ impl Transcript {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        Ok(Self { file: BufWriter::with_capacity(1 << 18, File::create(path)?), bytes: 0 })
+        Ok(Self {
+            file: BufWriter::with_capacity(1 << 18, File::create(path)?),
+            bytes: 0,
+        })
     }
 
     pub(super) fn bytes(&self) -> u64 {

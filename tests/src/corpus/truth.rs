@@ -79,8 +79,20 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Counts one response made at `at` (milliseconds); `figures.responses` is set here.
-    pub(super) fn response(&mut self, at: i64, source: &'static str, model: &'static str, figures: Figures) {
-        *self.rows.entry((at.div_euclid(DAY), source, model)).or_default() += Figures { responses: 1, ..figures };
+    pub(super) fn response(
+        &mut self,
+        at: i64,
+        source: &'static str,
+        model: &'static str,
+        figures: Figures,
+    ) {
+        *self
+            .rows
+            .entry((at.div_euclid(DAY), source, model))
+            .or_default() += Figures {
+            responses: 1,
+            ..figures
+        };
     }
 
     pub(super) fn trap(&mut self, name: &'static str) {
@@ -97,12 +109,15 @@ impl Tally {
         for figures in self.rows.values() {
             totals += *figures;
         }
-        let rows = self.rows.into_iter().map(|((day, source, model), figures)| Row {
-            day: day_of(day * DAY),
-            source: source.to_owned(),
-            model: model.to_owned(),
-            figures,
-        });
+        let rows = self
+            .rows
+            .into_iter()
+            .map(|((day, source, model), figures)| Row {
+                day: day_of(day * DAY),
+                source: source.to_owned(),
+                model: model.to_owned(),
+                figures,
+            });
         Truth {
             since: day_of(since),
             until: day_of(until),
@@ -110,7 +125,11 @@ impl Tally {
             bytes: self.bytes,
             rows: rows.collect(),
             totals,
-            traps: self.traps.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            traps: self
+                .traps
+                .into_iter()
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
         }
     }
 }
