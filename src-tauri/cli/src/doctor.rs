@@ -36,10 +36,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .iter()
         .filter(|root| root.source == Source::OpenClaw)
         .map(|root| Path::new(&root.path))
-        .map(|path| if path.ends_with("agents") { path.parent().unwrap_or(path) } else { path })
+        .map(|path| {
+            if path.ends_with("agents") {
+                path.parent().unwrap_or(path)
+            } else {
+                path
+            }
+        })
         .collect();
     let findings = findings(&states);
-    print(&if arguments.json { as_json(&doctor, &findings) } else { as_text(&doctor, &findings) })
+    print(&if arguments.json {
+        as_json(&doctor, &findings)
+    } else {
+        as_text(&doctor, &findings)
+    })
 }
 
 fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
@@ -103,7 +113,10 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
     for (name, number) in [
         ("counted", counts.counted),
         ("ignored: mention no usage", counts.no_usage),
-        ("ignored: usage not on an assistant message", counts.not_assistant),
+        (
+            "ignored: usage not on an assistant message",
+            counts.not_assistant,
+        ),
         ("ignored: written by the client itself", counts.synthetic),
         ("ignored: all zero", counts.zero_usage),
         ("ignored: blank", counts.blank),
@@ -112,7 +125,12 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
         text += &format!("{name:<44}{:>14}\n", count(number));
     }
     for record in &doctor.broken {
-        text += &format!("  {} at {} in {}\n", record.fault.describe(), record.offset, record.path);
+        text += &format!(
+            "  {} at {} in {}\n",
+            record.fault.describe(),
+            record.offset,
+            record.path
+        );
     }
     let book = PriceBook::embedded();
     text += &format!(
@@ -120,20 +138,30 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
         doctor.ledger_path,
         bytes(doctor.ledger_bytes),
         count(doctor.responses),
-        if doctor.integrity == ["ok"] { "sound".into() } else { doctor.integrity.join("; ") },
+        if doctor.integrity == ["ok"] {
+            "sound".into()
+        } else {
+            doctor.integrity.join("; ")
+        },
         doctor.config_path,
         book.generated_on(),
         book.version(),
         match doctor.status.phase {
             Phase::Live => "yes, live".to_owned(),
-            Phase::CatchingUp(progress) =>
-                format!("catching up, {} of {} files", progress.files_done, progress.files_total),
+            Phase::CatchingUp(progress) => format!(
+                "catching up, {} of {} files",
+                progress.files_done, progress.files_total
+            ),
             Phase::Stopped => "no: the tray app is not running".to_owned(),
         },
     );
     text += "\n";
     for finding in findings {
-        let mark = if finding.present == Some(true) { "yes" } else { "no " };
+        let mark = if finding.present == Some(true) {
+            "yes"
+        } else {
+            "no "
+        };
         text += &format!("{mark}  {}: {}\n", finding.name, finding.detail);
         if !finding.advice.is_empty() {
             text += &format!("     → {}\n", finding.advice);

@@ -32,7 +32,14 @@ fn desktop() -> Vec<Finding> {
         let name = zbus::names::BusName::try_from(name.to_owned()).ok()?;
         // A service that the bus can start on demand is as good as a running one.
         let started = proxy.name_has_owner(name.clone()).ok()?;
-        Some(started || proxy.list_activatable_names().ok()?.iter().any(|other| other.as_str() == name.as_str()))
+        Some(
+            started
+                || proxy
+                    .list_activatable_names()
+                    .ok()?
+                    .iter()
+                    .any(|other| other.as_str() == name.as_str()),
+        )
     };
     let detail = |present: Option<bool>, name: &str| match (present, &bus) {
         (Some(true), _) => format!("{name} is on the session bus"),
@@ -46,7 +53,11 @@ fn desktop() -> Vec<Finding> {
             name: title,
             present: Some(present == Some(true)),
             detail: detail(present, name),
-            advice: if present == Some(true) { String::new() } else { advice.into() },
+            advice: if present == Some(true) {
+                String::new()
+            } else {
+                advice.into()
+            },
         }
     };
     vec![
@@ -78,7 +89,10 @@ fn desktop() -> Vec<Finding> {
 
 /// Asks the local gateway's health page; its state directory's config may name another port.
 fn gateway(openclaw: &[&Path]) -> Finding {
-    let port = openclaw.iter().find_map(|folder| configured_port(folder)).unwrap_or(18789);
+    let port = openclaw
+        .iter()
+        .find_map(|folder| configured_port(folder))
+        .unwrap_or(18789);
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let (present, detail) = match health(address) {
         Ok(true) => (true, format!("an OpenClaw gateway answers on {address}")),
@@ -89,7 +103,11 @@ fn gateway(openclaw: &[&Path]) -> Finding {
         name: "gateway",
         present: Some(present),
         detail,
-        advice: if present { String::new() } else { "none is needed: logs are read from disk".into() },
+        advice: if present {
+            String::new()
+        } else {
+            "none is needed: logs are read from disk".into()
+        },
     }
 }
 
@@ -105,7 +123,10 @@ fn health(address: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
-    write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = Vec::new();
     stream.take(64 * 1024).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

@@ -27,7 +27,10 @@ fn figures(amount: &Amount) -> Map<String, Value> {
         figures.insert(name.into(), count.into());
     }
     figures.insert("cost_usd".into(), amount.cost.to_string().into());
-    figures.insert("unpriced_responses".into(), amount.unpriced_responses.into());
+    figures.insert(
+        "unpriced_responses".into(),
+        amount.unpriced_responses.into(),
+    );
     figures
 }
 

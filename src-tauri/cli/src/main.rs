@@ -55,7 +55,10 @@ struct Failure {
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self { message: error.message, hint: error.hint }
+        Self {
+            message: error.message,
+            hint: error.hint,
+        }
     }
 }
 
@@ -67,7 +70,10 @@ impl From<LedgerError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self { message: format!("cannot write the answer: {error}"), hint: "check where the output goes".into() }
+        Self {
+            message: format!("cannot write the answer: {error}"),
+            hint: "check where the output goes".into(),
+        }
     }
 }
 

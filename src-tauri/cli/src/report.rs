@@ -43,11 +43,13 @@ fn column(word: &str) -> Result<Column, String> {
 }
 
 fn day(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|_| "write the day as 2026-11-20".to_owned())
+    text.parse()
+        .map_err(|_| "write the day as 2026-11-20".to_owned())
 }
 
 fn zone(name: &str) -> Result<(TimeZone, String), String> {
-    let zone = TimeZone::get(name).map_err(|_| "there is no such time zone; write it as Europe/Berlin".to_owned())?;
+    let zone = TimeZone::get(name)
+        .map_err(|_| "there is no such time zone; write it as Europe/Berlin".to_owned())?;
     Ok((zone, name.to_owned()))
 }
 
@@ -61,7 +63,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let (zone, name) = reader.zone();
         (zone.clone(), name.to_owned())
     });
-    let until = arguments.until.unwrap_or_else(|| UnixMillis::now().day(&zone));
+    let until = arguments
+        .until
+        .unwrap_or_else(|| UnixMillis::now().day(&zone));
     let since = arguments.since.unwrap_or_else(|| add_days(until, -29));
     if since > until {
         return Err(Failure {
@@ -71,7 +75,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut by = arguments.by.clone();
     by.dedup();
-    let report = reader.report(ReportRequest { by, since, until, zone })?;
+    let report = reader.report(ReportRequest {
+        by,
+        since,
+        until,
+        zone,
+    })?;
     if arguments.json {
         return print(&json::report(&report, &zone_name, &reader.counts()?));
     }
@@ -91,18 +100,41 @@ fn text(report: &Report, zone_name: &str) -> String {
             cost(amount),
         ]
     };
-    let mut heads: Vec<(&str, Align)> = request.by.iter().map(|column| (column.as_str(), Align::Left)).collect();
-    for head in ["responses", "input", "output", "cache read", "cache write", "cost"] {
+    let mut heads: Vec<(&str, Align)> = request
+        .by
+        .iter()
+        .map(|column| (column.as_str(), Align::Left))
+        .collect();
+    for head in [
+        "responses",
+        "input",
+        "output",
+        "cache read",
+        "cache write",
+        "cost",
+    ] {
         heads.push((head, Align::Right));
     }
-    let rows: Vec<Vec<String>> =
-        report.rows.iter().map(|row| row.values.iter().cloned().chain(figures(&row.amount)).collect()).collect();
+    let rows: Vec<Vec<String>> = report
+        .rows
+        .iter()
+        .map(|row| {
+            row.values
+                .iter()
+                .cloned()
+                .chain(figures(&row.amount))
+                .collect()
+        })
+        .collect();
     let mut total: Vec<String> = vec![String::new(); request.by.len()];
     if let Some(first) = total.first_mut() {
         *first = "total".into();
     }
     total.extend(figures(&report.totals));
-    let mut text = format!("{} to {}, days of {zone_name}\n\n", request.since, request.until);
+    let mut text = format!(
+        "{} to {}, days of {zone_name}\n\n",
+        request.since, request.until
+    );
     text += &table(&heads, &rows, Some(&total));
     if report.totals.unpriced_responses > 0 {
         text += &format!(

@@ -8,13 +8,22 @@ pub(crate) enum Align {
 }
 
 /// Lays out a table with a heading, and a last row set apart when there is one.
-pub(crate) fn table(heads: &[(&str, Align)], rows: &[Vec<String>], total: Option<&[String]>) -> String {
+pub(crate) fn table(
+    heads: &[(&str, Align)],
+    rows: &[Vec<String>],
+    total: Option<&[String]>,
+) -> String {
     let cells = |row: usize, column: usize| rows[row].get(column).map_or("", String::as_str);
     let widths: Vec<usize> = (0..heads.len())
         .map(|column| {
             let body = (0..rows.len()).map(|row| width(cells(row, column)));
-            let total = total.and_then(|total| total.get(column)).map_or(0, |cell| width(cell));
-            body.max().unwrap_or(0).max(width(heads[column].0)).max(total)
+            let total = total
+                .and_then(|total| total.get(column))
+                .map_or(0, |cell| width(cell));
+            body.max()
+                .unwrap_or(0)
+                .max(width(heads[column].0))
+                .max(total)
         })
         .collect();
     let lay = |cell: &dyn Fn(usize) -> String| {
@@ -22,7 +31,11 @@ pub(crate) fn table(heads: &[(&str, Align)], rows: &[Vec<String>], total: Option
         for (column, (_, align)) in heads.iter().enumerate() {
             let text = cell(column);
             let gap = " ".repeat(widths[column].saturating_sub(width(&text)));
-            let (before, after) = if *align == Align::Right { (gap.as_str(), "") } else { ("", gap.as_str()) };
+            let (before, after) = if *align == Align::Right {
+                (gap.as_str(), "")
+            } else {
+                ("", gap.as_str())
+            };
             line.push_str(before);
             line.push_str(&text);
             line.push_str(after);
@@ -72,7 +85,11 @@ mod tests {
     fn columns_line_up() {
         let row = |cells: [&str; 2]| cells.map(String::from).to_vec();
         let rows = [row(["claude-sonnet-5", "$1.00"]), row(["é", "$12.50"])];
-        let text = table(&[("model", Align::Left), ("cost", Align::Right)], &rows, Some(&row(["total", "$13.50"])));
+        let text = table(
+            &[("model", Align::Left), ("cost", Align::Right)],
+            &rows,
+            Some(&row(["total", "$13.50"])),
+        );
         let expected = "\
 model              cost
 ───────────────  ──────
@@ -86,7 +103,12 @@ total            $13.50
 
     #[test]
     fn counts_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
             assert_eq!(count(number), text);
         }
     }

@@ -39,7 +39,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut reader = Reader::open(environment)?;
     let summary = reader.summary(UnixMillis::now())?;
-    print(&if arguments.json { json::today(&summary) } else { text(&summary) })
+    print(&if arguments.json {
+        json::today(&summary)
+    } else {
+        text(&summary)
+    })
 }
 
 fn watch(as_json: bool) -> Result<(), Failure> {
@@ -63,7 +67,9 @@ fn watch(as_json: bool) -> Result<(), Failure> {
         }
         if as_json {
             // The first line tells the whole: what was there has been read by then.
-            let same = told.as_ref().is_some_and(|told| told.today == update.summary.today && told.day == update.summary.day);
+            let same = told.as_ref().is_some_and(|told| {
+                told.today == update.summary.today && told.day == update.summary.day
+            });
             if !same && update.status.phase == Phase::Live {
                 print(&json::today(&update.summary))?;
                 told = Some(update.summary);
@@ -82,18 +88,29 @@ fn watch(as_json: bool) -> Result<(), Failure> {
 fn line(update: &Update) -> String {
     let summary = &update.summary;
     let state = match update.status.phase {
-        Phase::CatchingUp(progress) => format!(", reading {} of {} files", progress.files_done, progress.files_total),
+        Phase::CatchingUp(progress) => format!(
+            ", reading {} of {} files",
+            progress.files_done, progress.files_total
+        ),
         Phase::Live => String::new(),
         Phase::Stopped => ", not following the logs".into(),
     };
-    format!("{} {} today, {} responses{state}", summary.day, cost(&summary.today), count(summary.today.responses))
+    format!(
+        "{} {} today, {} responses{state}",
+        summary.day,
+        cost(&summary.today),
+        count(summary.today.responses)
+    )
 }
 
 /// Draws the whole screen anew.
 fn screen(update: &Update) -> Result<(), Failure> {
     let mut text = text(&update.summary);
     if let Phase::CatchingUp(progress) = update.status.phase {
-        text += &format!("\nReading logs: {} of {} files …\n", progress.files_done, progress.files_total);
+        text += &format!(
+            "\nReading logs: {} of {} files …\n",
+            progress.files_done, progress.files_total
+        );
     }
     text += "\nCtrl+C ends it.\n";
     let mut out = std::io::stdout().lock();
@@ -132,9 +149,19 @@ fn text(summary: &Summary) -> String {
         let rows: Vec<Vec<String>> = summary
             .models
             .iter()
-            .map(|model| vec![model.model.clone(), count(model.amount.responses), cost(&model.amount)])
+            .map(|model| {
+                vec![
+                    model.model.clone(),
+                    count(model.amount.responses),
+                    cost(&model.amount),
+                ]
+            })
             .collect();
-        let heads = [("model", Align::Left), ("responses", Align::Right), ("cost", Align::Right)];
+        let heads = [
+            ("model", Align::Left),
+            ("responses", Align::Right),
+            ("cost", Align::Right),
+        ];
         text += &format!("\n{}", table(&heads, &rows, None));
     }
     text

@@ -231,7 +231,11 @@ impl From<LedgerError> for ApiError {
             LedgerError::Open { .. } => "ledger_unopenable",
             LedgerError::Sqlite { .. } => "ledger",
         };
-        Self { code: code.into(), message: with_cause(&error), hint: error.hint().into() }
+        Self {
+            code: code.into(),
+            message: with_cause(&error),
+            hint: error.hint().into(),
+        }
     }
 }
 
@@ -257,7 +261,13 @@ impl Reader {
         let ledger = Ledger::open_reader(&environment.paths.ledger())?;
         let (config, _) = environment.config();
         let (zone, zone_name) = zone(&config);
-        Ok(Self { ledger, environment, config, zone, zone_name })
+        Ok(Self {
+            ledger,
+            environment,
+            config,
+            zone,
+            zone_name,
+        })
     }
 
     /// Moves when anything in the ledger has changed.
@@ -305,14 +315,19 @@ impl Reader {
     pub fn chart(&mut self, days: u32, now: UnixMillis) -> Result<Vec<DayAmounts>, ApiError> {
         let until = now.day(&self.zone);
         let since = add_days(until, 1 - i64::from(days));
-        let rows = self.ledger.days(since, until, &self.zone, &self.zone_name)?;
+        let rows = self
+            .ledger
+            .days(since, until, &self.zone, &self.zone_name)?;
         let mut chart = Vec::new();
         let mut rest = rows.as_slice();
         for offset in 0..i64::from(days) {
             let day = add_days(since, offset);
             let (of_day, later) = rest.split_at(rest.partition_point(|row| row.day <= day));
             rest = later;
-            chart.push(DayAmounts { day, models: by_model(of_day.iter()) });
+            chart.push(DayAmounts {
+                day,
+                models: by_model(of_day.iter()),
+            });
         }
         Ok(chart)
     }
@@ -322,8 +337,15 @@ impl Reader {
     /// # Errors
     /// [`ApiError`].
     pub fn status(&self) -> Result<Status, ApiError> {
-        let stored = self.ledger.state(state::STATUS)?.and_then(|text| serde_json::from_str(&text).ok());
-        let mut status = stored.unwrap_or(Status { phase: Phase::Stopped, problems: Vec::new(), caught_up_at: None });
+        let stored = self
+            .ledger
+            .state(state::STATUS)?
+            .and_then(|text| serde_json::from_str(&text).ok());
+        let mut status = stored.unwrap_or(Status {
+            phase: Phase::Stopped,
+            problems: Vec::new(),
+            caught_up_at: None,
+        });
         if !IngestLock::is_held(&self.environment.paths.ingest_lock()) {
             status.phase = Phase::Stopped;
         }
@@ -349,16 +371,23 @@ impl Reader {
         let mut models = Breakdown::default();
         let mut projects = Breakdown::default();
         let mut sessions = Breakdown::default();
-        self.ledger.each_rollup(slots(since, summary.day, &self.zone), |row| {
-            models.add(row.model, None, row);
-            projects.add(row.project, None, row);
-            sessions.add(row.session, Some(row.project), row);
-        })?;
+        self.ledger
+            .each_rollup(slots(since, summary.day, &self.zone), |row| {
+                models.add(row.model, None, row);
+                projects.add(row.project, None, row);
+                sessions.add(row.session, Some(row.project), row);
+            })?;
         let by_model = models.rows(&mut self.ledger, usize::MAX)?;
-        let mut unpriced: Vec<BreakdownRow> =
-            by_model.iter().filter(|row| row.amount.unpriced_responses > 0).cloned().collect();
+        let mut unpriced: Vec<BreakdownRow> = by_model
+            .iter()
+            .filter(|row| row.amount.unpriced_responses > 0)
+            .cloned()
+            .collect();
         unpriced.sort_by_key(|row| std::cmp::Reverse(row.amount.tokens.total()));
-        let roots = self.ledger.state(state::ROOTS)?.and_then(|text| serde_json::from_str(&text).ok());
+        let roots = self
+            .ledger
+            .state(state::ROOTS)?
+            .and_then(|text| serde_json::from_str(&text).ok());
         Ok(Dashboard {
             days: chart,
             by_model,
@@ -382,20 +411,19 @@ impl Reader {
     pub fn doctor(&mut self, now: UnixMillis) -> Result<Doctor, ApiError> {
         let (config, mut problems) = self.environment.config();
         let mut follower = Follower::new(self.environment.roots(&config), &self.ledger)?;
-        let unread = follower.scan(None)?.len();
+        follower.scan(None)?;
         problems.extend(follower.problems());
         let status = self.status()?;
-        problems.extend(status.problems.iter().filter(|problem| problem.code != "unreadable").cloned());
-        if unread > 0 && status.phase == Phase::Stopped {
-            problems.push(Problem {
-                code: "unread".into(),
-                message: format!("{unread} files hold something that has not been read"),
-                hint: "run `clawspend report`, or start the tray app".into(),
-                serious: false,
-            });
-        }
+        problems.extend(
+            status
+                .problems
+                .iter()
+                .filter(|problem| problem.code != "unreadable")
+                .cloned(),
+        );
         let mut models = Breakdown::default();
-        self.ledger.each_rollup(0..now.slot().0 + 1, |row| models.add(row.model, None, row))?;
+        self.ledger
+            .each_rollup(0..now.slot().0 + 1, |row| models.add(row.model, None, row))?;
         let mut unpriced = models.rows(&mut self.ledger, usize::MAX)?;
         unpriced.retain(|row| row.amount.unpriced_responses > 0);
         Ok(Doctor {
@@ -434,12 +462,25 @@ pub(crate) fn summary(
     let (since, until) = days_needed(now, zone);
     let rows = ledger.days(since, until, zone, zone_name)?;
     let first = ledger.first_slot()?.map(|slot| slot.start().day(zone));
-    Ok(summarise(&rows, first, ledger.last_response()?, now, zone, zone_name))
+    Ok(summarise(
+        &rows,
+        first,
+        ledger.last_response()?,
+        now,
+        zone,
+        zone_name,
+    ))
 }
 
 /// Until when notifications are paused; `None` once that has passed.
-pub(crate) fn paused_until(ledger: &Ledger, now: UnixMillis) -> Result<Option<UnixMillis>, LedgerError> {
-    let until = ledger.state(state::PAUSED_UNTIL)?.and_then(|text| text.parse().ok()).map(UnixMillis);
+pub(crate) fn paused_until(
+    ledger: &Ledger,
+    now: UnixMillis,
+) -> Result<Option<UnixMillis>, LedgerError> {
+    let until = ledger
+        .state(state::PAUSED_UNTIL)?
+        .and_then(|text| text.parse().ok())
+        .map(UnixMillis);
     Ok(until.filter(|until| *until > now))
 }
 
@@ -470,7 +511,9 @@ impl Breakdown {
     /// The dearest rows, their names looked up.
     fn rows(self, ledger: &mut Ledger, most: usize) -> Result<Vec<BreakdownRow>, LedgerError> {
         let mut sums: Vec<(Name, Sum)> = self.0.into_iter().collect();
-        sums.sort_by_key(|(name, sum)| std::cmp::Reverse((sum.amount.cost, sum.amount.tokens.total(), *name)));
+        sums.sort_by_key(|(name, sum)| {
+            std::cmp::Reverse((sum.amount.cost, sum.amount.tokens.total(), *name))
+        });
         sums.truncate(most);
         sums.into_iter()
             .map(|(name, sum)| {

@@ -126,6 +126,12 @@ impl PriceBook {
         BOOK.get_or_init(|| Self::parse(EMBEDDED).expect("the embedded price book is well-formed"))
     }
 
+    /// The embedded book's fingerprint, without reading the book.
+    #[must_use]
+    pub fn embedded_fingerprint() -> u64 {
+        fingerprint(EMBEDDED)
+    }
+
     /// Reads a book in the format of `prices.json`.
     ///
     /// # Errors
@@ -137,7 +143,7 @@ impl PriceBook {
         }
         Ok(Self {
             header,
-            fingerprint: xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), RULES),
+            fingerprint: fingerprint(text),
         })
     }
 
@@ -319,4 +325,8 @@ impl Daily {
                 .iter()
                 .any(|[start, end]| (*start..*end).contains(&minute))
     }
+}
+
+fn fingerprint(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), RULES)
 }
