@@ -285,10 +285,10 @@ impl Reader<'_> {
                 continue;
             }
             for row in &self.page.rows {
-                if !tail_kept && row.seq >= state.next_seq - TAIL_ROWS {
+                if !tail_kept && row.seq >= state.next_seq.saturating_sub(TAIL_ROWS) {
                     (cursor.from_seq, cursor.carry, tail_kept) = (row.seq, carry.clone(), true);
                 }
-                cursor.next_seq = row.seq + 1;
+                cursor.next_seq = row.seq.saturating_add(1);
                 context.stored_at = row.created_at;
                 let again = row.seq < counted;
                 match self.unpacker.event(&self.page, &row.body) {
