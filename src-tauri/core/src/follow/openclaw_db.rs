@@ -256,10 +256,11 @@ impl Reader<'_> {
             generation: state.generation.clone(),
             ..SessionCursor::default()
         };
-        let sound = |known: &&SessionCursor| {
-            known.generation == state.generation && known.next_seq <= state.next_seq
-        };
-        let mut cursor = known.filter(sound).cloned().unwrap_or_else(fresh);
+        // Rows that vanished mean a rewrite, even without a new generation.
+        let mut cursor = known
+            .filter(|known| known.next_seq <= state.next_seq)
+            .cloned()
+            .unwrap_or_else(fresh);
         let mut context = Context {
             session: id.into(),
             rank: rank::LIVE_DB,
