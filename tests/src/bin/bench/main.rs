@@ -96,7 +96,7 @@ fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let quarter = Options {
         bytes: bytes / 4,
         files: arguments.files / 4,
-        ..whole.clone()
+        ..whole
     };
     let (home, truth) = corpus(&kept, whole)?;
     let (quarter_home, quarter_truth) = corpus(&kept, quarter)?;
