@@ -8,7 +8,10 @@ use crate::{
     time::UnixMillis,
     usage::{Fault, Line, Reason},
 };
-use memchr::{memchr, memmem::Finder};
+use memchr::{
+    memchr,
+    memmem::{self, Finder},
+};
 use std::{borrow::Cow, sync::LazyLock};
 
 /// Whether `"usage"` occurs as a key or a whole string; inside longer text its quotes would be escaped.
@@ -104,7 +107,8 @@ impl<'a> Cursor<'a> {
         self.take(b'"')?;
         let start = self.at;
         loop {
-            let quote = self.at + memchr(b'"', &self.text[self.at..])?;
+            let unread = &self.text[self.at..];
+            let quote = self.at + near_quote(unread).or_else(|| memchr(b'"', unread))?;
             // Counting back stops at the last quote looked at, so that a run of backslashes is read once.
             let before = &self.text[self.at..quote];
             let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
@@ -126,8 +130,7 @@ impl<'a> Cursor<'a> {
                 }
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth -= 1,
-                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
-                byte if in_scalar(byte) => {}
+                byte if in_scalar(byte) || matches!(byte, b',' | b':') || is_space(byte) => {}
                 _ => return None,
             }
             self.at += 1;
@@ -138,13 +141,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn scalar(&mut self) -> Option<()> {
-        let length = self.text[self.at..].iter().take_while(|byte| in_scalar(**byte)).count();
-        self.at += length;
-        (length > 0).then_some(())
+        let start = self.at;
+        while self.peek().is_some_and(in_scalar) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
     }
 
     fn space(&mut self) {
-        while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while self.peek().is_some_and(is_space) {
             self.at += 1;
         }
     }
@@ -158,9 +163,41 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Where the first quote stands, if that is within the first 24 bytes: most strings are so short that starting a
+/// vector search costs more than the search.
+fn near_quote(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    let (words, _) = text[..text.len().min(24)].as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        // The lowest byte that is zero after the exclusive or is the first whose top bit is set here.
+        let word = u64::from_le_bytes(*word) ^ QUOTES;
+        let found = word.wrapping_sub(ONES) & !word & TOPS;
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    None
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
 /// Whether `byte` can stand in a number, `true`, `false` or `null`.
 fn in_scalar(byte: u8) -> bool {
-    byte.is_ascii_digit() || b"+-.Eaeflnrstu".contains(&byte)
+    const SCALAR: [bool; 256] = {
+        let mut table = [false; 256];
+        let bytes = b"0123456789+-.Eaeflnrstu";
+        let mut index = 0;
+        while index < bytes.len() {
+            table[bytes[index] as usize] = true;
+            index += 1;
+        }
+        table
+    };
+    SCALAR[usize::from(byte)]
 }
 
 /// The text of one JSON value; empty when the member is absent.
@@ -191,14 +228,21 @@ impl<'a> Value<'a> {
         self.quoted() == Some(word.as_bytes())
     }
 
+    /// The value's text holds these bytes somewhere.
+    pub(super) fn mentions(self, bytes: &[u8]) -> bool {
+        memmem::find(self.0, bytes).is_some()
+    }
+
     /// A string that is not empty, decoded; what is not Unicode in it is replaced.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         let quoted = self.quoted().filter(|quoted| !quoted.is_empty())?;
-        if memchr(b'\\', quoted).is_none() {
-            return Some(String::from_utf8_lossy(quoted));
+        match str::from_utf8(quoted) {
+            Ok(plain) if memchr(b'\\', quoted).is_none() => Some(Cow::Borrowed(plain)),
+            _ => {
+                let decoded = serde_json::from_str(&String::from_utf8_lossy(self.0));
+                Some(decoded.map_or_else(|_| String::from_utf8_lossy(quoted), Cow::Owned))
+            }
         }
-        let decoded = serde_json::from_str(&String::from_utf8_lossy(self.0));
-        Some(decoded.map_or_else(|_| String::from_utf8_lossy(quoted), Cow::Owned))
     }
 
     /// A token count: negative is 0, fractions are cut off, numbers in strings are read, anything else is 0.
@@ -240,3 +284,6 @@ impl<'a> Value<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

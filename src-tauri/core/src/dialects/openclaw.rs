@@ -361,3 +361,6 @@ fn is_local(provider: &str, model: &str) -> bool {
     let name = provider.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     LOCAL_PROVIDERS.contains(&name.as_str()) && !model.ends_with("cloud")
 }
+
+#[cfg(test)]
+mod tests;
