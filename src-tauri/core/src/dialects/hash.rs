@@ -1,15 +1,15 @@
 //! Hashes that stand for ids in the ledger. They are kept there, so their definition never changes.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// XXH3-128 (seed 0) of the parts, each preceded by its length as eight little-endian bytes.
 pub(super) fn cluster(parts: &[&[u8]]) -> u128 {
-    let mut hash = Xxh3::new();
+    let mut bytes = Vec::with_capacity(128);
     for part in parts {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part);
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part);
     }
-    hash.digest128()
+    xxh3_128(&bytes)
 }
 
 /// XXH3-64 (seed 0) of an id; 0 stands for none and is never the hash of one.

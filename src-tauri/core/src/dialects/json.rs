@@ -8,7 +8,10 @@ use crate::{
     time::UnixMillis,
     usage::{Fault, Line, Reason},
 };
-use memchr::{memchr, memmem::Finder};
+use memchr::{
+    memchr,
+    memmem::{self, Finder},
+};
 use std::{borrow::Cow, sync::LazyLock};
 
 /// Whether `"usage"` occurs as a key or a whole string; inside longer text its quotes would be escaped.
@@ -47,10 +50,7 @@ impl<'a> Cursor<'a> {
 
     /// Calls `visit` with each member's key while standing at its value, which `visit` must pass over. Escapes in
     /// keys are not decoded. Any other kind of value is passed over; the result tells whether it was an object.
-    pub(super) fn members(
-        &mut self,
-        mut visit: impl FnMut(&'a [u8], &mut Self) -> Option<()>,
-    ) -> Option<bool> {
+    pub(super) fn members(&mut self, mut visit: impl FnMut(&'a [u8], &mut Self) -> Option<()>) -> Option<bool> {
         self.items(b'{', |cursor| {
             let key = cursor.string()?;
             cursor.space();
@@ -107,14 +107,11 @@ impl<'a> Cursor<'a> {
         self.take(b'"')?;
         let start = self.at;
         loop {
-            let quote = self.at + memchr(b'"', &self.text[self.at..])?;
+            let unread = &self.text[self.at..];
+            let quote = self.at + near_quote(unread).or_else(|| memchr(b'"', unread))?;
             // Counting back stops at the last quote looked at, so that a run of backslashes is read once.
             let before = &self.text[self.at..quote];
-            let backslashes = before
-                .iter()
-                .rev()
-                .take_while(|byte| **byte == b'\\')
-                .count();
+            let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
             self.at = quote + 1;
             if backslashes % 2 == 0 {
                 return Some(&self.text[start..quote]);
@@ -133,8 +130,7 @@ impl<'a> Cursor<'a> {
                 }
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth -= 1,
-                b',' | b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
-                byte if in_scalar(byte) => {}
+                byte if in_scalar(byte) || matches!(byte, b',' | b':') || is_space(byte) => {}
                 _ => return None,
             }
             self.at += 1;
@@ -145,16 +141,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn scalar(&mut self) -> Option<()> {
-        let length = self.text[self.at..]
-            .iter()
-            .take_while(|byte| in_scalar(**byte))
-            .count();
-        self.at += length;
-        (length > 0).then_some(())
+        let start = self.at;
+        while self.peek().is_some_and(in_scalar) {
+            self.at += 1;
+        }
+        (self.at > start).then_some(())
     }
 
     fn space(&mut self) {
-        while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while self.peek().is_some_and(is_space) {
             self.at += 1;
         }
     }
@@ -168,9 +163,41 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Where the first quote stands, if that is within the first 24 bytes: most strings are so short that starting a
+/// vector search costs more than the search.
+fn near_quote(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    let (words, _) = text[..text.len().min(24)].as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        // The lowest byte that is zero after the exclusive or is the first whose top bit is set here.
+        let word = u64::from_le_bytes(*word) ^ QUOTES;
+        let found = word.wrapping_sub(ONES) & !word & TOPS;
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    None
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
 /// Whether `byte` can stand in a number, `true`, `false` or `null`.
 fn in_scalar(byte: u8) -> bool {
-    byte.is_ascii_digit() || b"+-.Eaeflnrstu".contains(&byte)
+    const SCALAR: [bool; 256] = {
+        let mut table = [false; 256];
+        let bytes = b"0123456789+-.Eaeflnrstu";
+        let mut index = 0;
+        while index < bytes.len() {
+            table[bytes[index] as usize] = true;
+            index += 1;
+        }
+        table
+    };
+    SCALAR[usize::from(byte)]
 }
 
 /// The text of one JSON value; empty when the member is absent.
@@ -201,29 +228,31 @@ impl<'a> Value<'a> {
         self.quoted() == Some(word.as_bytes())
     }
 
+    /// The value's text holds these bytes somewhere.
+    pub(super) fn mentions(self, bytes: &[u8]) -> bool {
+        memmem::find(self.0, bytes).is_some()
+    }
+
     /// A string that is not empty, decoded; what is not Unicode in it is replaced.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         let quoted = self.quoted().filter(|quoted| !quoted.is_empty())?;
-        if memchr(b'\\', quoted).is_none() {
-            return Some(String::from_utf8_lossy(quoted));
+        match str::from_utf8(quoted) {
+            Ok(plain) if memchr(b'\\', quoted).is_none() => Some(Cow::Borrowed(plain)),
+            _ => {
+                let decoded = serde_json::from_str(&String::from_utf8_lossy(self.0));
+                Some(decoded.map_or_else(|_| String::from_utf8_lossy(quoted), Cow::Owned))
+            }
         }
-        let decoded = serde_json::from_str(&String::from_utf8_lossy(self.0));
-        Some(decoded.map_or_else(|_| String::from_utf8_lossy(quoted), Cow::Owned))
     }
 
     /// A token count: negative is 0, fractions are cut off, numbers in strings are read, anything else is 0.
     pub(super) fn count(self) -> u64 {
         let number = self.quoted().unwrap_or(self.0).trim_ascii();
         if !number.is_empty() && number.len() < 19 && number.iter().all(u8::is_ascii_digit) {
-            return number
-                .iter()
-                .fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
+            return number.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
         }
         // "inf" and "nan" are no JSON numbers.
-        let number = number
-            .first()
-            .filter(|byte| byte.is_ascii_digit())
-            .and_then(|_| str::from_utf8(number).ok());
+        let number = number.first().filter(|byte| byte.is_ascii_digit()).and_then(|_| str::from_utf8(number).ok());
         let number = number.and_then(|number| number.parse::<f64>().ok());
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the cast saturates
         number.map_or(0, |number| number as u64)
@@ -240,20 +269,12 @@ impl<'a> Value<'a> {
             return UnixMillis::parse_rfc3339(str::from_utf8(text).ok()?);
         }
         let number = i64::try_from(self.count()).ok()?;
-        UnixMillis(if number < 100_000_000_000 {
-            number * 1000
-        } else {
-            number
-        })
-        .plausible()
+        UnixMillis(if number < 100_000_000_000 { number * 1000 } else { number }).plausible()
     }
 
     /// A cursor that stands at the value.
     pub(super) fn cursor(self) -> Cursor<'a> {
-        Cursor {
-            text: self.0,
-            at: 0,
-        }
+        Cursor { text: self.0, at: 0 }
     }
 
     fn quoted(self) -> Option<&'a [u8]> {
@@ -263,3 +284,6 @@ impl<'a> Value<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

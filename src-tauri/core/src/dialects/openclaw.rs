@@ -406,3 +406,6 @@ fn is_local(provider: &str, model: &str) -> bool {
         .to_ascii_lowercase();
     LOCAL_PROVIDERS.contains(&name.as_str()) && !model.ends_with("cloud")
 }
+
+#[cfg(test)]
+mod tests;

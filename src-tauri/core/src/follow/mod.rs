@@ -45,6 +45,8 @@ pub struct Follower {
     by_identity: HashMap<(u64, u64), String>,
     /// Files whose last line has no newline yet.
     waiting: HashSet<PathBuf>,
+    /// By file row, what [`openclaw_db`] has read; a cache.
+    cursors: HashMap<i64, openclaw_db::Cursors>,
     /// What went wrong at the last look, by path.
     problems: HashMap<PathBuf, Problem>,
 }
@@ -130,6 +132,7 @@ impl Follower {
             known: HashMap::new(),
             by_identity: HashMap::new(),
             waiting: HashSet::new(),
+            cursors: HashMap::new(),
             problems: HashMap::new(),
         };
         follower.reload(ledger)?;
@@ -143,6 +146,7 @@ impl Follower {
     pub fn reload(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
         self.known.clear();
         self.by_identity.clear();
+        self.cursors.clear();
         for known in ledger.known_files()? {
             self.remember(known);
         }
@@ -409,6 +413,8 @@ impl Follower {
                     self.waiting.insert(file.path.clone());
                     self.problems.insert(file.path.clone(), problem);
                     queue.finish_front();
+                    // Its rows are dropped with the batch, so its cursors must not stay ahead of them.
+                    self.cursors.clear();
                     return Ok(false);
                 }
             }
@@ -439,7 +445,7 @@ impl Follower {
             known.unwrap_or_else(|| FileState::new(String::new(), pending.source, (0, 0)));
         state.path = text;
         let ended = match pending.log.kind {
-            Kind::OpenClawDb => database::read(pending, &mut state, batch, now)?,
+            Kind::OpenClawDb => database::read(pending, &mut state, batch, &mut self.cursors, now)?,
             _ => file::read(
                 &pending.path,
                 &pending.log,
