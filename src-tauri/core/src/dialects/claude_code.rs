@@ -303,7 +303,9 @@ impl<'a> Usage<'a> {
     fn steps(&self) -> Result<Vec<Step<'a>>, Fault> {
         let mut found = Vec::new();
         let mut index = 0;
-        if self.iterations.mentions(b"\"compaction\"") || self.iterations.mentions(b"\"advisor_message\"") {
+        if self.iterations.mentions(b"\"compaction\"")
+            || self.iterations.mentions(b"\"advisor_message\"")
+        {
             let walked = self.iterations.cursor().elements(|cursor| {
                 let usage = Self::read(cursor)?;
                 if usage.kind.is("compaction") || usage.kind.is("advisor_message") {

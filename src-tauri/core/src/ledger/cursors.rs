@@ -38,8 +38,8 @@ impl Batch<'_> {
 
 fn load(connection: &Connection, file: i64) -> rusqlite::Result<Cursors> {
     let mut cursors = Cursors::default();
-    let mut statement =
-        connection.prepare_cached("SELECT session, generation, cursor FROM cursors WHERE file = ?1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT session, generation, cursor FROM cursors WHERE file = ?1")?;
     let mut rows = statement.query([file])?;
     while let Some(row) = rows.next()? {
         let (session, generation, cursor): (String, String, String) =
