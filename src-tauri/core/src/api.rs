@@ -42,7 +42,7 @@ pub struct Dashboard {
 
 /// What the engine is doing; kept in the ledger so that every door tells the same story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Status {
     /// Its phase.
     pub phase: Phase,
@@ -54,7 +54,7 @@ pub struct Status {
 
 /// The engine's phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Phase {
     /// No process is following the logs just now.
@@ -67,7 +67,7 @@ pub enum Phase {
 
 /// How far a catch-up has come.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Progress {
     /// Files and databases read to their end.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
@@ -88,7 +88,7 @@ pub struct Progress {
 
 /// Something the user should know, in a sentence, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Problem {
     /// Stable name, such as `unreadable`, `disk_full`, `config`, `broken_lines`, `database_busy`.
     pub code: String,
@@ -102,7 +102,7 @@ pub struct Problem {
 
 /// A place where logs were looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Root {
     /// Whose logs live there.
     pub source: Source,
@@ -122,7 +122,7 @@ pub struct Root {
 
 /// What looking at a root found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RootState {
     /// It exists and can be read.
@@ -138,7 +138,7 @@ pub enum RootState {
 
 /// An alert that fired: one per episode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Alert {
     /// The rule: `budget` or `spike`.
     pub rule: String,
@@ -156,7 +156,7 @@ pub struct Alert {
 
 /// A record that could not be counted, and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct BrokenRecord {
     /// What is wrong.
     pub fault: Fault,

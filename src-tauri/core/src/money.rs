@@ -5,7 +5,7 @@ use std::fmt;
 
 /// An amount of US dollars in billionths; integer arithmetic only.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(as = "f64"))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(as = "f64", export_to = "types.ts"))]
 #[serde(transparent)]
 pub struct NanoUsd(pub i64);
 

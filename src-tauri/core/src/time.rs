@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(as = "f64"))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(as = "f64", export_to = "types.ts"))]
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
