@@ -8,6 +8,7 @@ export default ts.config(
   js.configs.recommended,
   ts.configs.strict,
   svelte.configs.recommended,
+  { rules: { '@typescript-eslint/no-invalid-void-type': 'off' } },
   { languageOptions: { globals: { ...globals.browser, ...globals.node } } },
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],

@@ -7,5 +7,12 @@ export default defineConfig({
   clearScreen: false,
   server: { host: '127.0.0.1', port: 1420, strictPort: true },
   build: { target: ['es2022', 'safari16'], modulePreload: { polyfill: false } },
-  test: { environment: 'jsdom', include: ['src/**/*.test.ts'], env: { TZ: 'UTC' } },
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.ts'],
+    setupFiles: 'src/testing.ts',
+    // Generous, because machines differ; nothing here waits for it.
+    testTimeout: 60_000,
+    env: { TZ: 'UTC' },
+  },
 });

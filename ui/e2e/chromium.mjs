@@ -95,8 +95,8 @@ const states = {
       await says(page, 'state', 'Not answering');
       await says(
         page,
-        'notice',
-        /Opening the ledger: it was written by a newer Clawspend\. Update Clawspend\./,
+        'unreadable',
+        /Opening the ledger: it was written by a newer Clawspend\.\s+Update Clawspend\./,
       );
     },
   },
@@ -121,6 +121,17 @@ const calls = (page, command) =>
     command,
   );
 
+/** Keeps a picture, where pictures are wanted. @param {Page} page @param {string} name */
+async function keep(page, name) {
+  if (!shots) return;
+  const theme = await page.evaluate(() =>
+    matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light',
+  );
+  const file = `${shots}/${name}-${theme}-${page.viewportSize()?.width}`;
+  await page.screenshot({ path: `${file}.png` });
+  await page.screenshot({ path: `${file}-whole.png`, fullPage: true });
+}
+
 /** What a person does with the keyboard alone. @param {Page} page */
 async function useKeyboard(page) {
   await page.getByTestId('range-7').focus();
@@ -137,8 +148,16 @@ async function useKeyboard(page) {
   await page.keyboard.press('Home');
   await tip.getByText('Saturday 14 November').waitFor();
   assert.deepEqual(await violations(page), [], 'with the tooltip open');
+  await page.keyboard.press('End');
+  await keep(page, 'seven-days');
   await page.keyboard.press('Escape');
   await tip.waitFor({ state: 'detached' });
+  await page.getByTestId('range-90').press('Enter');
+  await page.locator('[data-day="2026-10-03"]').hover();
+  await tip.getByText('Saturday 3 October').waitFor();
+  await keep(page, 'ninety-days');
+  await page.getByTestId('by-project').press('Enter');
+  assert.equal(await page.getByTestId('project-row').count(), 6);
   await page.getByTestId('by-session').focus();
   await page.keyboard.press('Space');
   assert.equal(await page.getByTestId('session-row').count(), 10);
@@ -173,9 +192,7 @@ try {
       for (const size of sizes) {
         const { page, complaints, close } = await open(browser, { url: server.url, answers, theme, size });
         await page.locator('[data-state]:not([data-state=loading])').first().waitFor();
-        const file = `${shots}/${name}-${theme}-${size.width}`;
-        if (shots) await page.screenshot({ path: `${file}.png` });
-        if (shots) await page.screenshot({ path: `${file}-whole.png`, fullPage: true });
+        await keep(page, name);
         await check(page);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.equal(wide, 0, `${name} at ${size.width} scrolls sideways`);
@@ -197,7 +214,7 @@ try {
     const again = await open(browser, { url: server.url, answers: states.ordinary.answers, theme });
     await again.page.getByTestId('today').waitFor();
     await useKeyboard(again.page);
-    if (shots) await again.page.screenshot({ path: `${shots}/sessions-${theme}-whole.png`, fullPage: true });
+    await keep(again.page, 'sessions');
     await again.close();
   }
   console.log(
