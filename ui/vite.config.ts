@@ -9,6 +9,7 @@ export default defineConfig({
   build: { target: ['es2022', 'safari16'], modulePreload: { polyfill: false } },
   test: {
     environment: 'jsdom',
+    isolate: false,
     include: ['src/**/*.test.ts'],
     setupFiles: 'src/testing.ts',
     // Generous, because machines differ; nothing here waits for it.

@@ -196,7 +196,7 @@ try {
         await check(page);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.equal(wide, 0, `${name} at ${size.width} scrolls sideways`);
-        assert.deepEqual(await violations(page), [], `${name}, ${theme}`);
+        if (size === sizes[0]) assert.deepEqual(await violations(page), [], `${name}, ${theme}`);
         assert.deepEqual(complaints, [], `${name}, ${theme}`);
         await close();
         pages += 1;

@@ -35,9 +35,8 @@ export async function open(browser, { url, answers, theme, size = { width: 1000,
     colorScheme: theme,
     viewport: size,
     reducedMotion: 'reduce',
-    // Lets axe in, and shows at once what the policy would have refused.
-    bypassCSP: false,
   });
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   /** @type {string[]} */
   const complaints = [];
