@@ -64,7 +64,7 @@ test('projects by their last segment, sessions by a short id and their project',
     '/home/mia/src/atlas/packages/tile-server',
   ]);
   await userEvent.click(screen.getByTestId('by-session'));
-  expect(texts('session-row')[0]).toMatch(/^9c5f2a1e… atlas · 2 min ago/);
+  expect(texts('session-row')[0]).toMatch(/^9c5f2a1e… atlas · in the last 15 min/);
   await userEvent.click(screen.getByRole('button', { name: 'Show all 34' }));
   expect(screen.getAllByTestId('session-row')).toHaveLength(34);
 });

@@ -1,10 +1,28 @@
 //! The only loop: what happened -> pipeline -> [`Update`].
+//!
+//! It runs in a thread of its own. While another process follows the logs it is a reader of the ledger like any
+//! other, and takes over when that process ends.
 
 use crate::{
-    api::{Alert, Status},
-    config::{Config, Paths},
+    alerts::{self, Episode, HourBurn, Situation, Top},
+    api::{Alert, Phase, Problem, Progress, Status},
+    config::{self, Config},
+    environment::{Environment, zone},
+    follow::watch::{Hint, Watch},
+    ingest::{Ingest, Opened},
+    ledger::{Ledger, LedgerError, state},
+    money::NanoUsd,
     summary::Summary,
-    time::UnixMillis,
+    time::{UnixMillis, slots},
+};
+use jiff::tz::TimeZone;
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 /// All that a surface needs after something changed; always whole, never a difference.
@@ -24,23 +42,759 @@ pub struct Update {
     pub config: Config,
 }
 
+/// How often the clock, the lock, missing roots and the safety scan are looked at.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A walk over everything, for file systems and moments whose events are lost.
+const SAFETY_SCAN: Duration = Duration::from_secs(if cfg!(windows) { 120 } else { 300 });
+/// The same where a root cannot be watched.
+const UNWATCHED_SCAN: Duration = Duration::from_secs(15);
+/// Events closer together than this are looked at together.
+const COALESCE: Duration = Duration::from_millis(100);
+/// How often files that changed lately, or wait for the end of a line, are looked at without an event.
+const HOT: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 2 } else { 1 });
+/// How long a file stays hot.
+const HOT_FOR: Duration = Duration::from_secs(600);
+/// How often progress is told while catching up.
+const PROGRESS: Duration = Duration::from_millis(500);
+/// How often a reader looks whether the ledger has changed.
+const READER_LOOK: Duration = Duration::from_millis(500);
+enum Input {
+    Hint(Hint),
+    Pause(Option<UnixMillis>),
+    Refresh,
+    Stop,
+}
+
 /// A running engine; dropping it stops the loop and waits for it.
 #[derive(Debug)]
-pub struct Handle {}
-
-/// Opens the ledger and starts the loop in a thread of its own. `on_update` is called from that thread: once
-/// at once with the ledger's last figures, then after every change.
-///
-/// # Errors
-/// When the ledger can be neither opened nor rebuilt.
-pub fn start(_paths: Paths, _on_update: impl FnMut(Update) + Send + 'static) -> Result<Handle, String> {
-    Ok(Handle {})
+pub struct Handle {
+    inputs: Sender<Input>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Handle {
     /// Makes no notification until `until`; `None` ends a pause.
-    pub fn pause_notifications(&self, _until: Option<UnixMillis>) {}
+    pub fn pause_notifications(&self, until: Option<UnixMillis>) {
+        let _ = self.inputs.send(Input::Pause(until));
+    }
 
     /// Scans all roots now.
-    pub fn refresh(&self) {}
+    pub fn refresh(&self) {
+        let _ = self.inputs.send(Input::Refresh);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.inputs.send(Input::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the loop. `on_update` is called from its thread: first with the ledger's last figures, then after
+/// every change. A ledger that cannot be opened is a problem in the update's status, and is tried again.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn start(
+    environment: Environment,
+    on_update: impl FnMut(Update) + Send + 'static,
+) -> std::io::Result<Handle> {
+    let (sender, inputs) = channel();
+    let hints = sender.clone();
+    let thread = std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || {
+            let watch = Watch::new(move |hint| {
+                let _ = hints.send(Input::Hint(hint));
+            });
+            Engine::new(environment, inputs, watch, Box::new(on_update)).run();
+        })?;
+    Ok(Handle {
+        inputs: sender,
+        thread: Some(thread),
+    })
+}
+
+/// Who feeds the ledger.
+enum Role {
+    /// This process.
+    Ingester(Box<Ingest>),
+    /// Another process; this one reads.
+    Reader(Ledger),
+    /// The ledger cannot be opened just now.
+    Nobody,
+}
+
+struct Engine {
+    environment: Environment,
+    inputs: Receiver<Input>,
+    watch: Watch,
+    on_update: Box<dyn FnMut(Update) + Send>,
+    config: Config,
+    /// Size and time of the config file when it was read.
+    config_stamp: Option<(u64, std::time::SystemTime)>,
+    config_problems: Vec<Problem>,
+    role: Role,
+    ledger_problem: Option<Problem>,
+    set_aside: Option<Problem>,
+    dirty: HashSet<PathBuf>,
+    scan_wanted: bool,
+    hot: HashMap<PathBuf, Instant>,
+    last_pass: Option<Instant>,
+    last_scan: Instant,
+    last_hot: Instant,
+    last_told: Instant,
+    caught_up_at: Option<UnixMillis>,
+    /// Our last look at [`Ledger::data_version`].
+    seen: i64,
+    told: Option<Update>,
+}
+
+impl Engine {
+    fn new(
+        environment: Environment,
+        inputs: Receiver<Input>,
+        watch: Watch,
+        on_update: Box<dyn FnMut(Update) + Send>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            environment,
+            inputs,
+            watch,
+            on_update,
+            config: Config::default(),
+            config_stamp: None,
+            config_problems: Vec::new(),
+            role: Role::Nobody,
+            ledger_problem: None,
+            set_aside: None,
+            dirty: HashSet::new(),
+            scan_wanted: true,
+            hot: HashMap::new(),
+            last_pass: None,
+            last_scan: now,
+            last_hot: now,
+            last_told: now,
+            caught_up_at: None,
+            seen: 0,
+            told: None,
+        }
+    }
+
+    fn run(&mut self) {
+        self.load_config();
+        self.open();
+        self.tell(self.phase());
+        let mut beat = (Instant::now(), UnixMillis::now());
+        loop {
+            self.work();
+            let input = self.inputs.recv_timeout(self.patience(beat.0));
+            let mut next = match input {
+                Ok(input) => Some(input),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            while let Some(input) = next {
+                match input {
+                    Input::Stop => return self.stop(),
+                    Input::Hint(hint) => self.hint(hint),
+                    Input::Refresh => self.scan_wanted = true,
+                    Input::Pause(until) => self.pause(until),
+                }
+                next = self.inputs.try_recv().ok();
+            }
+            if beat.0.elapsed() >= HEARTBEAT {
+                let now = (Instant::now(), UnixMillis::now());
+                self.heartbeat(slept(now.0 - beat.0, now.1.0 - beat.1.0));
+                beat = now;
+            }
+        }
+    }
+
+    /// How long nothing needs doing.
+    fn patience(&self, beat: Instant) -> Duration {
+        let mut left = HEARTBEAT.saturating_sub(beat.elapsed());
+        if !self.dirty.is_empty() || self.scan_wanted {
+            left = left.min(self.last_pass.map_or(Duration::ZERO, |last| {
+                COALESCE.saturating_sub(last.elapsed())
+            }));
+        }
+        match &self.role {
+            Role::Ingester(ingest) => {
+                if ingest.is_behind() {
+                    left = Duration::ZERO;
+                }
+                if !self.hot.is_empty() {
+                    left = left.min(HOT.saturating_sub(self.last_hot.elapsed()));
+                }
+            }
+            Role::Reader(_) => left = left.min(READER_LOOK),
+            Role::Nobody => {}
+        }
+        left
+    }
+
+    /// Does what is due: a look at what changed, a batch of what is queued.
+    fn work(&mut self) {
+        let result = match &self.role {
+            Role::Ingester(_) => self.ingest(),
+            Role::Reader(_) => self.look_at_ledger(),
+            Role::Nobody => Ok(()),
+        };
+        if let Err(error) = result {
+            self.fail(&error);
+        }
+    }
+
+    fn ingest(&mut self) -> Result<(), LedgerError> {
+        let Role::Ingester(ingest) = &mut self.role else {
+            return Ok(());
+        };
+        let due = self.last_pass.is_none_or(|last| last.elapsed() >= COALESCE);
+        if due && self.scan_wanted {
+            let folders: Vec<PathBuf> = ingest
+                .follower
+                .roots()
+                .iter()
+                .map(|root| root.path.clone())
+                .collect();
+            let own = [
+                self.environment.paths.config_dir.clone(),
+                self.environment.paths.data_dir.clone(),
+            ];
+            // Watching comes before looking, or what happens in between is missed.
+            self.watch
+                .arm(folders.iter().chain(&own).map(PathBuf::as_path));
+            ingest.scan()?;
+            (self.scan_wanted, self.last_scan, self.last_pass) =
+                (false, Instant::now(), Some(Instant::now()));
+        }
+        if due && !self.dirty.is_empty() {
+            let paths: Vec<PathBuf> = self.dirty.drain().collect();
+            ingest.examine(&paths);
+            self.last_pass = Some(Instant::now());
+        }
+        if !self.hot.is_empty() && self.last_hot.elapsed() >= HOT {
+            self.hot.retain(|_, since| since.elapsed() < HOT_FOR);
+            let mut paths: Vec<PathBuf> = self.hot.keys().cloned().collect();
+            paths.extend(ingest.follower.waiting());
+            ingest.examine(&paths);
+            self.last_hot = Instant::now();
+        }
+        if ingest.is_behind() {
+            let was_behind = ingest.progress();
+            let changed = ingest.step(UnixMillis::now())?;
+            for path in ingest.follower.waiting() {
+                self.hot.insert(path, Instant::now());
+            }
+            if ingest.is_behind() {
+                if self.last_told.elapsed() >= PROGRESS || was_behind.files_done == 0 {
+                    self.tell(self.phase());
+                }
+                return Ok(());
+            }
+            self.caught_up_at = Some(UnixMillis::now());
+            self.ledger_problem = None;
+            if changed
+                || self
+                    .told
+                    .as_ref()
+                    .is_none_or(|told| told.status.phase != Phase::Live)
+            {
+                self.tell(Phase::Live);
+            }
+        } else if self
+            .told
+            .as_ref()
+            .is_none_or(|told| told.status.phase != Phase::Live)
+        {
+            self.caught_up_at = Some(UnixMillis::now());
+            self.tell(Phase::Live);
+        }
+        Ok(())
+    }
+
+    fn look_at_ledger(&mut self) -> Result<(), LedgerError> {
+        let Role::Reader(ledger) = &self.role else {
+            return Ok(());
+        };
+        let now = ledger.data_version()?;
+        if now != self.seen {
+            self.seen = now;
+            self.tell(self.phase());
+        }
+        Ok(())
+    }
+
+    fn hint(&mut self, hint: Hint) {
+        let paths = match hint {
+            Hint::Everything => return self.scan_wanted = true,
+            Hint::Paths(paths) => paths,
+        };
+        let config = self.environment.paths.config_file();
+        for path in paths {
+            if path == config {
+                self.reload_config();
+            } else if path.starts_with(&self.environment.paths.data_dir) {
+                self.look_for_others();
+            } else if matches!(&self.role, Role::Ingester(ingest) if ingest.follower.is_log(&path))
+            {
+                self.hot.insert(path.clone(), Instant::now());
+                self.dirty.insert(path);
+            }
+        }
+    }
+
+    /// Another process may have written to our ledger: a pause.
+    fn look_for_others(&mut self) {
+        let Some(ledger) = self.ledger() else { return };
+        if let Ok(now) = ledger.data_version()
+            && now != self.seen
+        {
+            self.seen = now;
+            self.tell(self.phase());
+        }
+    }
+
+    fn heartbeat(&mut self, slept: bool) {
+        if slept {
+            tracing::info!("the machine slept or its clock was set; looking at everything again");
+        }
+        let config = &self.environment.paths.config_file();
+        if stamp(config) != self.config_stamp {
+            self.reload_config();
+        }
+        if !matches!(self.role, Role::Ingester(_)) {
+            self.open();
+        }
+        let scan_every = if self.watch.failures().is_empty() {
+            SAFETY_SCAN
+        } else {
+            UNWATCHED_SCAN
+        };
+        let root_appeared = match &self.role {
+            Role::Ingester(ingest) => {
+                let folders: Vec<PathBuf> = ingest
+                    .follower
+                    .roots()
+                    .iter()
+                    .map(|root| root.path.clone())
+                    .collect();
+                self.watch.arm(folders.iter().map(PathBuf::as_path))
+            }
+            _ => false,
+        };
+        self.scan_wanted |= slept || root_appeared || self.last_scan.elapsed() >= scan_every;
+        if let Role::Ingester(ingest) = &self.role
+            && let Err(error) = ingest.ledger.checkpoint()
+        {
+            tracing::debug!(%error, "no checkpoint");
+        }
+        // The day may have changed, an hour's burn has moved on, a pause may have ended.
+        self.tell(self.phase());
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.role {
+            Role::Ingester(ingest) if ingest.is_behind() => Phase::CatchingUp(ingest.progress()),
+            Role::Ingester(_) if self.caught_up_at.is_some() => Phase::Live,
+            Role::Ingester(_) => Phase::CatchingUp(Progress::default()),
+            Role::Reader(ledger) => match stored_status(ledger) {
+                Some(status) => status.phase,
+                None => Phase::CatchingUp(Progress::default()),
+            },
+            Role::Nobody => Phase::Stopped,
+        }
+    }
+
+    /// Becomes the ingester if nobody else is, else a reader.
+    fn open(&mut self) {
+        let opened = match Ingest::open(&self.environment, &self.config) {
+            Ok(Opened::Ours { ingest, set_aside }) => {
+                self.set_aside = set_aside
+                    .map(|path| damaged(&path))
+                    .or(self.set_aside.take());
+                self.scan_wanted = true;
+                self.caught_up_at = None;
+                Ok(Role::Ingester(ingest))
+            }
+            Ok(Opened::Taken) if matches!(self.role, Role::Reader(_)) => return,
+            Ok(Opened::Taken) => {
+                Ledger::open_reader(&self.environment.paths.ledger()).map(Role::Reader)
+            }
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(role) => {
+                self.role = role;
+                self.ledger_problem = None;
+                self.seen = self
+                    .ledger()
+                    .and_then(|ledger| ledger.data_version().ok())
+                    .unwrap_or_default();
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn ledger(&self) -> Option<&Ledger> {
+        match &self.role {
+            Role::Ingester(ingest) => Some(&ingest.ledger),
+            Role::Reader(ledger) => Some(ledger),
+            Role::Nobody => None,
+        }
+    }
+
+    fn ledger_mut(&mut self) -> Option<&mut Ledger> {
+        match &mut self.role {
+            Role::Ingester(ingest) => Some(&mut ingest.ledger),
+            Role::Reader(ledger) => Some(ledger),
+            Role::Nobody => None,
+        }
+    }
+
+    /// The ledger refuses. Its connection is given up, as nothing on it can be trusted; the heartbeat tries again.
+    fn fail(&mut self, error: &LedgerError) {
+        let new = self.ledger_problem.is_none();
+        self.ledger_problem = Some(Problem {
+            code: if matches!(error, LedgerError::Full(_)) {
+                "disk_full"
+            } else {
+                "ledger"
+            }
+            .into(),
+            message: with_cause(error),
+            hint: error.hint().into(),
+            serious: true,
+        });
+        self.role = Role::Nobody;
+        if new {
+            tracing::error!(error = with_cause(error), "the ledger refuses");
+        }
+        self.tell(Phase::Stopped);
+    }
+
+    fn load_config(&mut self) {
+        let file = self.environment.paths.config_file();
+        let loaded = config::load_or_create(&file, self.environment.home.as_deref());
+        // Faults leave the last good settings in force.
+        self.config_problems = loaded.problems(&file);
+        if let Some(config) = loaded.config {
+            self.config = config;
+        }
+        self.config_stamp = stamp(&file);
+    }
+
+    fn reload_config(&mut self) {
+        let before = self.config.clone();
+        self.load_config();
+        if let Role::Ingester(ingest) = &mut self.role
+            && before != self.config
+        {
+            if let Err(error) = ingest.configure(&self.environment, &self.config) {
+                return self.fail(&error);
+            }
+            self.scan_wanted = true;
+        }
+        self.tell(self.phase());
+    }
+
+    fn pause(&mut self, until: Option<UnixMillis>) {
+        let text = until.map_or_else(String::new, |until| until.0.to_string());
+        let kept = match &mut self.role {
+            Role::Ingester(ingest) => ingest.ledger.set_state(state::PAUSED_UNTIL, &text),
+            _ => Ledger::open(&self.environment.paths.ledger())
+                .and_then(|(mut ledger, _)| ledger.set_state(state::PAUSED_UNTIL, &text)),
+        };
+        if let Err(error) = kept {
+            self.fail(&error);
+        }
+        self.tell(self.phase());
+    }
+
+    /// Computes the figures and tells them if anything is different.
+    fn tell(&mut self, phase: Phase) {
+        let now = UnixMillis::now();
+        match self.update(phase, now) {
+            Ok(update) => {
+                self.last_told = Instant::now();
+                let same = self.told.as_ref().is_some_and(|told| {
+                    let told = Update {
+                        summary: Summary {
+                            as_of: now,
+                            ..told.summary.clone()
+                        },
+                        ..told.clone()
+                    };
+                    told == update
+                });
+                if !same {
+                    self.told = Some(Update {
+                        fired: Vec::new(),
+                        ..update.clone()
+                    });
+                    (self.on_update)(update);
+                }
+            }
+            // A ledger that cannot even be read: `fail` tells of it, without figures.
+            Err(error) if self.ledger().is_some() => self.fail(&error),
+            Err(_) => {}
+        }
+    }
+
+    fn update(&mut self, phase: Phase, now: UnixMillis) -> Result<Update, LedgerError> {
+        let config = self.config.clone();
+        let problems = self.problems();
+        let status = Status {
+            phase,
+            problems,
+            caught_up_at: self.caught_up_at,
+        };
+        let before = self.told.as_ref().map(|told| told.summary.clone());
+        let (zone, zone_name) = zone(&config);
+        let Some(ledger) = self.ledger_mut() else {
+            let summary = before.unwrap_or_else(|| {
+                crate::summary::summarise(&[], None, None, now, &zone, &zone_name)
+            });
+            let summary = Summary {
+                as_of: now,
+                ..summary
+            };
+            return Ok(Update {
+                summary,
+                status,
+                fired: Vec::new(),
+                open_alert: None,
+                paused_until: None,
+                config,
+            });
+        };
+        let summary = crate::api::summary(ledger, now, &zone, &zone_name)?;
+        let paused_until = crate::api::paused_until(ledger, now)?;
+        let mut fired = Vec::new();
+        let mut status = status;
+        match &mut self.role {
+            Role::Ingester(ingest) => {
+                // Half-read history would make the first hours look like a spike.
+                if status.phase == Phase::Live {
+                    fired = judge(&mut ingest.ledger, &summary, &config, now, &zone)?;
+                }
+                let stored = stored_status(&ingest.ledger);
+                if stored.is_none_or(|stored| is_news(&stored, &status)) {
+                    let text = serde_json::to_string(&status).unwrap_or_default();
+                    ingest.ledger.set_state(state::STATUS, &text)?;
+                    let roots =
+                        serde_json::to_string(&ingest.follower.root_report()).unwrap_or_default();
+                    ingest.ledger.set_state(state::ROOTS, &roots)?;
+                }
+            }
+            Role::Reader(ledger) => {
+                if let Some(stored) = stored_status(ledger) {
+                    status.problems.extend(stored.problems);
+                    status.caught_up_at = stored.caught_up_at;
+                }
+            }
+            Role::Nobody => {}
+        }
+        let open_alert = match self.ledger() {
+            Some(ledger) => ledger
+                .alerts_since(now.plus(-48 * 3_600_000))?
+                .into_iter()
+                .find(|alert| alert.ended.is_none()),
+            None => None,
+        };
+        if paused_until.is_some() || !config.notifications {
+            fired.clear();
+        }
+        Ok(Update {
+            summary,
+            status,
+            fired,
+            open_alert,
+            paused_until,
+            config,
+        })
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = Vec::new();
+        problems.extend(self.ledger_problem.clone());
+        problems.extend(self.set_aside.clone());
+        problems.extend(self.config_problems.iter().cloned());
+        if let Role::Ingester(ingest) = &self.role {
+            problems.extend(ingest.follower.problems());
+        }
+        for (path, reason) in self.watch.failures() {
+            problems.push(Problem {
+                code: "unwatched".into(),
+                message: format!("{} cannot be watched: {reason}", path.display()),
+                hint: "it is looked at every 15 seconds instead; on Linux raise fs.inotify.max_user_watches".into(),
+                serious: false,
+            });
+        }
+        problems
+    }
+
+    fn stop(&mut self) {
+        if let Role::Ingester(ingest) = &mut self.role {
+            let status = Status {
+                phase: Phase::Stopped,
+                problems: Vec::new(),
+                caught_up_at: self.caught_up_at,
+            };
+            let text = serde_json::to_string(&status).unwrap_or_default();
+            if let Err(error) = ingest.ledger.set_state(state::STATUS, &text) {
+                tracing::warn!(%error, "the last status could not be kept");
+            }
+        }
+    }
+}
+
+/// Whether other doors should hear of the new status; that all has been read is said once a minute.
+fn is_news(stored: &Status, now: &Status) -> bool {
+    let millis = |status: &Status| status.caught_up_at.map_or(0, |at| at.0);
+    (&stored.phase, &stored.problems) != (&now.phase, &now.problems)
+        || (millis(now) - millis(stored)).abs() >= 60_000
+}
+
+/// Asks the alert rules; what they say is kept before anyone is told, so that a restart repeats nothing.
+fn judge(
+    ledger: &mut Ledger,
+    summary: &Summary,
+    config: &Config,
+    now: UnixMillis,
+    zone: &TimeZone,
+) -> Result<Vec<Alert>, LedgerError> {
+    let episodes: Vec<Episode> = ledger
+        .state(state::EPISODES)?
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let situation = situation(ledger, summary, now, zone)?;
+    let outcome = alerts::evaluate(&situation, config, &episodes);
+    if outcome.episodes != episodes {
+        let text = serde_json::to_string(&outcome.episodes).unwrap_or_default();
+        ledger.record_alerts(&outcome.changed(&episodes), &text)?;
+    }
+    Ok(outcome.fired)
+}
+
+/// The last hour, the hours it is compared with, and what cost most.
+fn situation(
+    ledger: &mut Ledger,
+    summary: &Summary,
+    now: UnixMillis,
+    zone: &TimeZone,
+) -> Result<Situation, LedgerError> {
+    let burn = ledger.slot_costs(HourBurn::slots(now, zone))?;
+    let hour = now.slot().0 - 3..now.slot().0 + 1;
+    Ok(Situation {
+        now,
+        day: summary.day,
+        today: summary.today.cost,
+        usual_day: summary.median_7d,
+        today_top: top(ledger, slots(summary.day, summary.day, zone))?,
+        hour: HourBurn::measure(now, zone, &burn),
+        hour_top: top(ledger, hour)?,
+    })
+}
+
+/// The session and the model that cost most in some time.
+fn top(ledger: &mut Ledger, time: Range<i64>) -> Result<Top, LedgerError> {
+    let mut sessions: HashMap<_, NanoUsd> = HashMap::new();
+    let mut models: HashMap<_, NanoUsd> = HashMap::new();
+    ledger.each_rollup(time, |row| {
+        *sessions.entry((row.project, row.session)).or_default() += row.amount.cost;
+        *models.entry(row.model).or_default() += row.amount.cost;
+    })?;
+    let mut found = Top::default();
+    if let Some(((project, session), cost)) =
+        sessions.into_iter().max_by_key(|(key, cost)| (*cost, *key))
+    {
+        found.session = Some((
+            alerts::session_label(&ledger.text(project)?, &ledger.text(session)?),
+            cost,
+        ));
+    }
+    if let Some((model, cost)) = models
+        .into_iter()
+        .max_by_key(|(model, cost)| (*cost, *model))
+    {
+        found.model = Some((ledger.text(model)?.to_string(), cost));
+    }
+    Ok(found)
+}
+
+/// Whether the machine slept, or its clock was set: the two clocks disagree, or both jumped.
+fn slept(mono: Duration, wall_millis: i64) -> bool {
+    let mono = i64::try_from(mono.as_millis()).unwrap_or(i64::MAX);
+    (wall_millis - mono).abs() > 30_000 || wall_millis.max(mono) > 60_000
+}
+
+fn stamp(path: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
+fn stored_status(ledger: &Ledger) -> Option<Status> {
+    serde_json::from_str(&ledger.state(state::STATUS).ok()??).ok()
+}
+
+fn damaged(path: &Path) -> Problem {
+    Problem {
+        code: "ledger_rebuilt".into(),
+        message: format!(
+            "the ledger was damaged; it is kept as {} and has been rebuilt from the logs",
+            path.display()
+        ),
+        hint: "figures of logs that no longer exist are only in the old file".into(),
+        serious: true,
+    }
+}
+
+/// An error and what caused it, in one line.
+#[must_use]
+pub fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleep_and_set_clocks_are_noticed() {
+        let seconds = Duration::from_secs;
+        for (case, mono, wall, expected) in [
+            ("an ordinary beat", seconds(15), 15_004, false),
+            ("a late beat on a busy machine", seconds(40), 40_000, false),
+            (
+                "sleep, where the monotonic clock stops",
+                seconds(15),
+                32_400_000,
+                true,
+            ),
+            ("sleep, where it goes on", seconds(32_400), 32_400_000, true),
+            (
+                "the clock set back by a day",
+                seconds(15),
+                -86_385_000,
+                true,
+            ),
+        ] {
+            assert_eq!(slept(mono, wall), expected, "{case}");
+        }
+    }
 }

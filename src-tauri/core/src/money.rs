@@ -4,13 +4,21 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An amount of US dollars in billionths; integer arithmetic only.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(as = "f64", export_to = "types.ts"))]
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(as = "f64", export_to = "types.ts")
+)]
 #[serde(transparent)]
 pub struct NanoUsd(pub i64);
 
 /// A price in nano-dollars per one million tokens: $3 per million is `Rate(3_000_000_000)`.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Rate(pub i64);
 
@@ -42,7 +50,10 @@ impl NanoUsd {
         let kept = i64::try_from(whole.len()).ok()? + i64::from(exponent) + 9;
         let mut value: i64 = 0;
         for place in 0..kept.clamp(0, 40) {
-            let digit = digits.get(usize::try_from(place).ok()?).copied().unwrap_or(0);
+            let digit = digits
+                .get(usize::try_from(place).ok()?)
+                .copied()
+                .unwrap_or(0);
             value = value.checked_mul(10)?.checked_add(i64::from(digit))?;
         }
         if kept > 40 && value != 0 {
@@ -92,7 +103,12 @@ impl fmt::Display for NanoUsd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let nanos = self.0.unsigned_abs();
-        write!(out, "{sign}{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000)
+        write!(
+            out,
+            "{sign}{}.{:09}",
+            nanos / 1_000_000_000,
+            nanos % 1_000_000_000
+        )
     }
 }
 
@@ -151,7 +167,11 @@ mod tests {
             ("1.2.3", None),
             ("0x10", None),
         ] {
-            assert_eq!(NanoUsd::parse_decimal(text).map(|usd| usd.0), nanos, "{text}");
+            assert_eq!(
+                NanoUsd::parse_decimal(text).map(|usd| usd.0),
+                nanos,
+                "{text}"
+            );
         }
     }
 

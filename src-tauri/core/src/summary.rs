@@ -1,12 +1,14 @@
 //! Rows of the ledger -> what the tray, the window and the command line show.
 
 use crate::{
+    ledger::query::DayRow,
     money::NanoUsd,
-    time::UnixMillis,
+    time::{UnixMillis, add_days, week_start},
     usage::{Source, Tokens},
 };
-use jiff::civil::Date;
+use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A sum over responses.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +68,7 @@ pub struct BreakdownRow {
     pub source: Option<Source>,
     /// Its sum.
     pub amount: Amount,
-    /// Its latest response.
+    /// The beginning of the quarter hour of its latest response.
     pub last_at: UnixMillis,
 }
 
@@ -96,4 +98,71 @@ pub struct Summary {
     pub models: Vec<ModelAmount>,
     /// The latest response in the ledger.
     pub last_response: Option<UnixMillis>,
+}
+
+/// The local days around `now` that a [`Summary`] needs: the first of them and today.
+#[must_use]
+pub fn days_needed(now: UnixMillis, zone: &TimeZone) -> (Date, Date) {
+    let today = now.day(zone);
+    let first = today
+        .first_of_month()
+        .min(add_days(today, -7))
+        .min(week_start(today));
+    (first, today)
+}
+
+/// Sums up the days of [`days_needed`]. `first` is the first day of the whole ledger.
+#[must_use]
+pub fn summarise(
+    rows: &[DayRow],
+    first: Option<Date>,
+    last_response: Option<UnixMillis>,
+    now: UnixMillis,
+    zone: &TimeZone,
+    zone_name: &str,
+) -> Summary {
+    let today = now.day(zone);
+    let sum = |since: Date, until: Date| {
+        let mut sum = Amount::default();
+        for row in rows.iter().filter(|row| (since..=until).contains(&row.day)) {
+            sum += row.amount;
+        }
+        sum
+    };
+    let mut week: Vec<NanoUsd> = (1..=7)
+        .map(|back| add_days(today, -back))
+        .map(|day| sum(day, day).cost)
+        .collect();
+    week.sort_unstable();
+    Summary {
+        as_of: now,
+        timezone: zone_name.to_owned(),
+        day: today,
+        today: sum(today, today),
+        yesterday: sum(add_days(today, -1), add_days(today, -1)),
+        median_7d: first
+            .filter(|first| *first <= add_days(today, -7))
+            .map(|_| week[3]),
+        week: sum(week_start(today), today),
+        month: sum(today.first_of_month(), today),
+        models: by_model(rows.iter().filter(|row| row.day == today)),
+        last_response,
+    }
+}
+
+/// Models with their sums over the rows, dearest first.
+pub fn by_model<'a>(rows: impl Iterator<Item = &'a DayRow>) -> Vec<ModelAmount> {
+    let mut models: BTreeMap<&str, Amount> = BTreeMap::new();
+    for row in rows {
+        *models.entry(&row.model).or_default() += row.amount;
+    }
+    let mut models: Vec<ModelAmount> = models
+        .into_iter()
+        .map(|(model, amount)| ModelAmount {
+            model: model.to_owned(),
+            amount,
+        })
+        .collect();
+    models.sort_by_key(|model| std::cmp::Reverse((model.amount.cost, model.amount.tokens.total())));
+    models
 }

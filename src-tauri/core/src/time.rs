@@ -4,8 +4,14 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since the Unix epoch, UTC.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(as = "f64", export_to = "types.ts"))]
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(as = "f64", export_to = "types.ts")
+)]
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
@@ -55,7 +61,11 @@ impl UnixMillis {
     /// As jiff's instant; clamped to what jiff can hold.
     #[must_use]
     pub fn timestamp(self) -> Timestamp {
-        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 
     /// The instant `millis` later.
@@ -85,7 +95,9 @@ pub fn day_start(day: Date, zone: &TimeZone) -> UnixMillis {
 /// The slots of the days `since..=until` in `zone`, end excluded.
 #[must_use]
 pub fn slots(since: Date, until: Date, zone: &TimeZone) -> std::ops::Range<i64> {
-    let end = until.tomorrow().map_or(UnixMillis(i64::MAX), |next| day_start(next, zone));
+    let end = until
+        .tomorrow()
+        .map_or(UnixMillis(i64::MAX), |next| day_start(next, zone));
     day_start(since, zone).slot().0..end.slot().0
 }
 
@@ -120,7 +132,11 @@ mod tests {
     #[test]
     fn days_around_clock_changes_have_23_and_25_hours() {
         let berlin = zone("Europe/Berlin");
-        for (day, hours) in [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 11, 20), 24)] {
+        for (day, hours) in [
+            (date(2026, 3, 29), 23),
+            (date(2026, 10, 25), 25),
+            (date(2026, 11, 20), 24),
+        ] {
             assert_eq!(slots(day, day, &berlin).count(), hours * 4, "{day}");
         }
     }
@@ -129,7 +145,10 @@ mod tests {
     fn a_day_that_begins_between_utc_hours_is_whole_slots() {
         let kathmandu = zone("Asia/Kathmandu");
         let day = date(2026, 11, 20);
-        assert_eq!(slots(day, day, &kathmandu).start * SLOT_MILLIS, day_start(day, &kathmandu).0);
+        assert_eq!(
+            slots(day, day, &kathmandu).start * SLOT_MILLIS,
+            day_start(day, &kathmandu).0
+        );
     }
 
     #[test]
@@ -141,7 +160,11 @@ mod tests {
             ("yesterday", None),
             ("", None),
         ] {
-            assert_eq!(UnixMillis::parse_rfc3339(text).map(|at| at.0), millis, "{text}");
+            assert_eq!(
+                UnixMillis::parse_rfc3339(text).map(|at| at.0),
+                millis,
+                "{text}"
+            );
         }
     }
 

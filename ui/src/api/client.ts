@@ -1,11 +1,8 @@
 // The only file that reaches Rust.
 import { invoke } from '@tauri-apps/api/core';
-import type { Dashboard, UnixMillis } from './types';
+import type { ApiError, Dashboard, UnixMillis } from './types';
 
 export type Days = 7 | 30 | 90;
-
-/** What every command answers when it cannot do what it was asked. */
-export type Failure = { code: string; message: string; hint: string };
 
 export const dashboard = (days: Days) => call<Dashboard>('dashboard', { days });
 
@@ -21,14 +18,14 @@ async function call<Reply>(command: string, args?: Record<string, unknown>): Pro
   try {
     return await invoke<Reply>(command, args);
   } catch (thrown) {
-    throw asFailure(thrown, command);
+    throw asApiError(thrown, command);
   }
 }
 
-/** Commands throw a `Failure`; the bridge itself throws strings and Errors. */
-export function asFailure(thrown: unknown, command = 'unknown'): Failure {
+/** Commands throw an `ApiError`; the bridge itself throws strings and Errors. */
+export function asApiError(thrown: unknown, command = 'unknown'): ApiError {
   if (typeof thrown === 'object' && thrown !== null && 'code' in thrown && 'message' in thrown) {
-    const { code, message, hint } = thrown as Partial<Failure>;
+    const { code, message, hint } = thrown as Partial<ApiError>;
     return { code: String(code), message: String(message), hint: hint ?? '' };
   }
   const cause = thrown instanceof Error ? thrown.message : String(thrown);

@@ -51,6 +51,23 @@ unpriced_responses: number,
 tokens: Tokens, };
 
 /**
+ * Why a request was not answered: a stable code, what was tried, and what to do.
+ */
+export type ApiError = { 
+/**
+ * Stable name, such as `ledger_missing`.
+ */
+code: string, 
+/**
+ * One sentence.
+ */
+message: string, 
+/**
+ * What to do.
+ */
+hint: string, };
+
+/**
  * One row of a breakdown table.
  */
 export type BreakdownRow = { 
@@ -71,7 +88,7 @@ source: Source | null,
  */
 amount: Amount, 
 /**
- * Its latest response.
+ * The beginning of the quarter hour of its latest response.
  */
 last_at: UnixMillis, };
 

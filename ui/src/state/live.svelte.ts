@@ -1,6 +1,6 @@
 import { dashboard, openConfig, pauseNotifications, revision } from '../api/client';
-import type { Days, Failure } from '../api/client';
-import type { Dashboard, UnixMillis } from '../api/types';
+import type { Days } from '../api/client';
+import type { ApiError, Dashboard, UnixMillis } from '../api/types';
 
 const LOOK_EVERY = 400;
 const LOOK_AFTER_FAILURE = 2_000;
@@ -13,9 +13,9 @@ const FETCH_WHILE_CATCHING_UP = 1_000;
 export class Live {
   data = $state.raw<Dashboard | null>(null);
   /** Why the figures cannot be read just now. */
-  failure = $state.raw<Failure | null>(null);
+  failure = $state.raw<ApiError | null>(null);
   /** Why the user's last click did nothing. */
-  refusal = $state.raw<Failure | null>(null);
+  refusal = $state.raw<ApiError | null>(null);
   days = $state<Days>(30);
   /** The clock, in whole seconds so that it redraws no more often. */
   now = $state(wholeSeconds());
@@ -80,7 +80,7 @@ export class Live {
       await read();
       this.failure = null;
     } catch (failure) {
-      this.failure = failure as Failure;
+      this.failure = failure as ApiError;
     }
   }
 
@@ -89,7 +89,7 @@ export class Live {
       await ask();
       this.refusal = null;
     } catch (failure) {
-      this.refusal = failure as Failure;
+      this.refusal = failure as ApiError;
     }
   }
 }

@@ -1,9 +1,14 @@
 //! One file per way a usage record is written. Pure: bytes in, meaning out; no disk, no clock.
 
 pub mod claude_code;
+mod hash;
+mod json;
 pub mod openclaw;
 
-use crate::time::UnixMillis;
+use crate::{
+    time::UnixMillis,
+    usage::{Fault, Line, Observation, Reason, Tokens},
+};
 use serde::{Deserialize, Serialize};
 
 /// What is known about a record before reading it: where it lies.
@@ -35,4 +40,53 @@ pub struct Carry {
     pub project: Option<String>,
     /// Time of the last record that had one.
     pub at: Option<UnixMillis>,
+}
+
+/// What reading a record comes to: something that counts, or why nothing does.
+type Reading<'a> = Result<Box<Observation<'a>>, Line<'a>>;
+
+fn line(reading: Reading<'_>) -> Line<'_> {
+    reading.map_or_else(|line| line, Line::Observation)
+}
+
+impl From<Reason> for Line<'_> {
+    fn from(reason: Reason) -> Self {
+        Self::Ignored(reason)
+    }
+}
+
+impl From<Fault> for Line<'_> {
+    fn from(fault: Fault) -> Self {
+        Self::Broken(fault)
+    }
+}
+
+/// More tokens than any model reads or writes in one response.
+const ABSURD_TOKENS: u64 = 10_000_000_000;
+
+/// Refuses counts that can only be damage, so that sums never overflow.
+fn plausible(tokens: Tokens) -> Result<Tokens, Fault> {
+    let Tokens {
+        input,
+        output,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        unsplit,
+    } = tokens;
+    let absurd = [
+        input,
+        output,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        unsplit,
+    ]
+    .iter()
+    .any(|n| *n > ABSURD_TOKENS);
+    if absurd {
+        Err(Fault::AbsurdTokens)
+    } else {
+        Ok(tokens)
+    }
 }

@@ -1,1 +1,518 @@
-//! Follow.
+//! Files and OpenClaw databases -> complete records, remembering offsets.
+//!
+//! Events are hints, scans are the truth. Reading again is always safe, because the ledger merges observations
+//! of one response; skipping never is. So every doubt is resolved by reading from the beginning.
+
+pub mod archive;
+mod database;
+mod file;
+pub mod lines;
+pub mod openclaw_db;
+pub mod roots;
+pub mod watch;
+
+use crate::{
+    api::{Problem, Progress, Root, RootState},
+    ledger::{
+        Batch, Ledger, LedgerError, Pricer,
+        files::{FileState, Known, path_text},
+    },
+    time::UnixMillis,
+    usage::Source,
+};
+use file::{Ended, ReadError, Room, Stat};
+use jiff::tz::TimeZone;
+use roots::{Kind, LogFile, RootSpec};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet, VecDeque},
+    io,
+    path::{Path, PathBuf},
+};
+use walkdir::WalkDir;
+
+/// One transaction takes in at most this much, so that the first figures come early and memory stays small.
+const BATCH: Room = Room {
+    bytes: 64 * 1024 * 1024,
+    clusters: 6_000,
+};
+
+/// Follows all logs below a set of roots.
+#[derive(Debug)]
+pub struct Follower {
+    roots: Vec<RootSpec>,
+    known: HashMap<String, Known>,
+    by_identity: HashMap<(u64, u64), String>,
+    /// Files whose last line has no newline yet.
+    waiting: HashSet<PathBuf>,
+    /// What went wrong at the last look, by path.
+    problems: HashMap<PathBuf, Problem>,
+}
+
+/// A file with something new, as far as its outside tells.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    path: PathBuf,
+    source: Source,
+    log: LogFile,
+    stat: Stat,
+    known: Option<i64>,
+    /// Bytes to read, as far as the outside tells.
+    unread: u64,
+    /// Found by a full scan: of a database, every session is compared.
+    thorough: bool,
+}
+
+/// Files waiting to be read, and how far reading them has come.
+#[derive(Debug, Default)]
+pub struct Queue {
+    files: VecDeque<Pending>,
+    progress: Progress,
+    bytes_of_front: u64,
+    buffer: Vec<u8>,
+}
+
+impl Queue {
+    /// Nothing is left to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Adds what a look found.
+    pub fn extend(&mut self, pending: Vec<Pending>) {
+        let idle = self.files.is_empty();
+        if idle {
+            self.progress = Progress::default();
+        }
+        for file in pending {
+            if idle || self.files.iter().all(|queued| queued.path != file.path) {
+                self.progress.files_total += 1;
+                self.progress.bytes_total += file.unread;
+                self.files.push_back(file);
+            }
+        }
+    }
+
+    fn finish_front(&mut self) {
+        if let Some(file) = self.files.pop_front() {
+            self.progress.files_done += 1;
+            self.progress.bytes_done += file.unread;
+            self.bytes_of_front = 0;
+        }
+    }
+
+    /// How far it has come; `elapsed_millis` since the first file was queued.
+    #[must_use]
+    pub fn progress(&self, elapsed_millis: u64) -> Progress {
+        let unread = self.files.front().map_or(0, |file| file.unread);
+        let done = self.progress.bytes_done + self.bytes_of_front.min(unread);
+        let left = self.progress.bytes_total.saturating_sub(done);
+        let eta = (elapsed_millis * left)
+            .checked_div(done * 1000)
+            .filter(|_| elapsed_millis >= 500);
+        Progress {
+            bytes_done: done,
+            eta_seconds: eta,
+            ..self.progress
+        }
+    }
+}
+
+impl Follower {
+    /// Follows these roots, from where the ledger says.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn new(roots: Vec<RootSpec>, ledger: &Ledger) -> Result<Self, LedgerError> {
+        let mut follower = Self {
+            roots,
+            known: HashMap::new(),
+            by_identity: HashMap::new(),
+            waiting: HashSet::new(),
+            problems: HashMap::new(),
+        };
+        follower.reload(ledger)?;
+        Ok(follower)
+    }
+
+    /// Takes all positions from the ledger again, for instance after a commit that failed.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn reload(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
+        self.known.clear();
+        self.by_identity.clear();
+        for known in ledger.known_files()? {
+            self.remember(known);
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, known: Known) {
+        if known.identity != (0, 0) {
+            self.by_identity.insert(known.identity, known.path.clone());
+        }
+        self.known.insert(known.path.clone(), known);
+    }
+
+    /// The roots that are followed.
+    #[must_use]
+    pub fn roots(&self) -> &[RootSpec] {
+        &self.roots
+    }
+
+    /// Whether a path is a log, or belongs to one, or is a folder below a root.
+    #[must_use]
+    pub fn is_log(&self, path: &Path) -> bool {
+        let log = main_file(path);
+        self.roots.iter().any(|root| {
+            log.strip_prefix(&root.path)
+                .is_ok_and(|relative| roots::classify(root, relative).is_some())
+        })
+    }
+
+    /// What went wrong at the last look.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = self.problems.values().cloned().collect();
+        problems.sort_by(|one, two| one.message.cmp(&two.message));
+        problems
+    }
+
+    /// Files whose last line is not complete; they want a look soon, even without an event.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<PathBuf> {
+        self.waiting.iter().cloned().collect()
+    }
+
+    /// Walks all roots and finds what is new, most recently changed first. Also learns which files are gone.
+    ///
+    /// # Errors
+    /// [`LedgerError`] while marking files as gone.
+    pub fn scan(&mut self, ledger: Option<&mut Ledger>) -> Result<Vec<Pending>, LedgerError> {
+        self.problems.clear();
+        let mut seen = HashSet::new();
+        let mut pending = Vec::new();
+        for root in self.roots.clone() {
+            self.walk(&root, &root.path, &mut seen, &mut pending);
+        }
+        for file in &mut pending {
+            file.thorough = true;
+        }
+        if let Some(ledger) = ledger {
+            self.mark_gone(ledger)?;
+        }
+        pending.sort_by_key(|file| Reverse(file.stat.mtime));
+        Ok(pending)
+    }
+
+    /// Looks at these paths only. A folder is looked at whole; a path outside the roots is passed over.
+    pub fn examine(&mut self, paths: &[PathBuf]) -> Vec<Pending> {
+        let mut seen = HashSet::new();
+        let mut pending = Vec::new();
+        for path in paths {
+            let path = main_file(path);
+            let Some(root) = self
+                .roots
+                .iter()
+                .find(|root| path.starts_with(&root.path))
+                .cloned()
+            else {
+                continue;
+            };
+            self.problems.remove(&path);
+            self.walk(&root, &path, &mut seen, &mut pending);
+        }
+        pending.sort_by_key(|file| Reverse(file.stat.mtime));
+        pending
+    }
+
+    fn walk(
+        &mut self,
+        root: &RootSpec,
+        from: &Path,
+        seen: &mut HashSet<(u64, u64)>,
+        pending: &mut Vec<Pending>,
+    ) {
+        for entry in WalkDir::new(from).follow_links(true).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => {
+                    self.look(root, entry.path(), seen, pending)
+                }
+                Ok(_) => {}
+                Err(error) => self.blame(&error, from),
+            }
+        }
+    }
+
+    /// An unreadable folder is a problem; one that is missing, a dangling link or a loop of links is not.
+    fn blame(&mut self, error: &walkdir::Error, from: &Path) {
+        let Some(cause) = error.io_error() else {
+            return;
+        };
+        if cause.kind() != io::ErrorKind::NotFound {
+            self.unreadable(error.path().unwrap_or(from), cause);
+        }
+    }
+
+    fn unreadable(&mut self, path: &Path, cause: &io::Error) {
+        self.problems.insert(
+            path.to_owned(),
+            Problem {
+                code: "unreadable".into(),
+                message: format!("cannot read {}: {cause}", path.display()),
+                hint: "let your user read it; until then its figures stay as they were last seen"
+                    .into(),
+                serious: true,
+            },
+        );
+    }
+
+    fn look(
+        &mut self,
+        root: &RootSpec,
+        path: &Path,
+        seen: &mut HashSet<(u64, u64)>,
+        pending: &mut Vec<Pending>,
+    ) {
+        let relative = path.strip_prefix(&root.path).unwrap_or(path);
+        let Some(log) = roots::classify(root, relative) else {
+            return;
+        };
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return self.unreadable(path, &error),
+        };
+        let stat = Stat::of(&metadata);
+        if stat.identity != (0, 0) && !seen.insert(stat.identity) {
+            return;
+        }
+        let text = path_text(path);
+        let known = self.known_as(&text, stat);
+        if let Some(known) = known
+            && known.path == text
+            && !known.gone
+            && match log.kind {
+                Kind::OpenClawDb => openclaw_db::stamp(path).is_ok_and(|now| {
+                    serde_json::to_string(&now).is_ok_and(|now| now == known.stamp)
+                }),
+                _ => (known.size, known.mtime) == (stat.size, stat.mtime),
+            }
+        {
+            return;
+        }
+        let unread = stat
+            .size
+            .saturating_sub(known.map_or(0, |known| known.size));
+        pending.push(Pending {
+            path: path.to_owned(),
+            source: root.source,
+            known: known.map(|known| known.id),
+            log,
+            stat,
+            unread,
+            thorough: false,
+        });
+    }
+
+    /// The file with this identity, wherever it was; else the one that was last seen at this path.
+    fn known_as(&self, path: &str, stat: Stat) -> Option<&Known> {
+        let path = self
+            .by_identity
+            .get(&stat.identity)
+            .map_or(path, String::as_str);
+        self.known.get(path)
+    }
+
+    /// Files that are no longer where they were. What they told stays in the ledger.
+    fn mark_gone(&mut self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let gone: Vec<(i64, String)> = self
+            .known
+            .values()
+            .filter(|known| !known.gone && matches!(Path::new(&known.path).try_exists(), Ok(false)))
+            .map(|known| (known.id, known.path.clone()))
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = gone.iter().map(|(id, _)| *id).collect();
+        ledger.mark_gone(&ids, true)?;
+        for (_, path) in gone {
+            if let Some(known) = self.known.get_mut(&path) {
+                known.gone = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the next batch of the queue into the ledger, in one transaction. True when any response changed.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then nothing of the batch remains, and the positions are the ledger's again.
+    pub fn read_batch(
+        &mut self,
+        queue: &mut Queue,
+        ledger: &mut Ledger,
+        zone: &TimeZone,
+        price: &mut Pricer<'_>,
+        now: UnixMillis,
+    ) -> Result<bool, LedgerError> {
+        let done = self.read_some(queue, ledger, zone, price, now);
+        if done.is_err() {
+            self.reload(ledger)?;
+        }
+        done
+    }
+
+    fn read_some(
+        &mut self,
+        queue: &mut Queue,
+        ledger: &mut Ledger,
+        zone: &TimeZone,
+        price: &mut Pricer<'_>,
+        now: UnixMillis,
+    ) -> Result<bool, LedgerError> {
+        let mut batch = ledger.batch()?;
+        let mut room = BATCH;
+        let mut read: Vec<FileState> = Vec::new();
+        while let Some(file) = queue.files.front() {
+            if room.bytes == 0 || batch.pending() >= room.clusters {
+                break;
+            }
+            if file.log.kind == Kind::OpenClawDb && !read.is_empty() {
+                // A reading of a database that fails takes its whole batch with it.
+                break;
+            }
+            let before = room.bytes;
+            self.waiting.remove(&file.path);
+            match self.read_one(file, &mut batch, &mut room, &mut queue.buffer, now) {
+                Ok((state, ended)) => {
+                    read.push(state);
+                    queue.bytes_of_front += before - room.bytes;
+                    if ended == Ended::More {
+                        break;
+                    }
+                    if ended == Ended::Waiting {
+                        self.waiting.insert(file.path.clone());
+                    }
+                }
+                Err(ReadError::Ledger(error)) => return Err(error),
+                // It vanished between the look and the read; what it told before stays.
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(ReadError::Io(error)) => {
+                    let path = file.path.clone();
+                    self.unreadable(&path, &error);
+                }
+                Err(ReadError::Incomplete(problem)) => {
+                    self.waiting.insert(file.path.clone());
+                    self.problems.insert(file.path.clone(), problem);
+                    queue.finish_front();
+                    return Ok(false);
+                }
+            }
+            queue.finish_front();
+        }
+        let changed = batch.commit(zone, price)?;
+        for state in read {
+            self.remember_state(state);
+        }
+        Ok(changed)
+    }
+
+    /// Reads one file as far as the batch has room.
+    fn read_one(
+        &mut self,
+        pending: &Pending,
+        batch: &mut Batch<'_>,
+        room: &mut Room,
+        buffer: &mut Vec<u8>,
+        now: UnixMillis,
+    ) -> Result<(FileState, Ended), ReadError> {
+        let text = path_text(&pending.path);
+        let known = pending
+            .known
+            .or_else(|| self.known.get(&text).map(|known| known.id));
+        let known = known.map(|id| batch.file(id)).transpose()?.flatten();
+        let mut state =
+            known.unwrap_or_else(|| FileState::new(String::new(), pending.source, (0, 0)));
+        state.path = text;
+        let ended = match pending.log.kind {
+            Kind::OpenClawDb => database::read(pending, &mut state, batch, now)?,
+            _ => file::read(
+                &pending.path,
+                &pending.log,
+                &mut state,
+                batch,
+                room,
+                buffer,
+                now,
+            )?,
+        };
+        Ok((state, ended))
+    }
+
+    fn remember_state(&mut self, state: FileState) {
+        let Some(id) = state.id else { return };
+        // A renamed file leaves its old path.
+        if let Some(old) = self
+            .by_identity
+            .get(&state.identity)
+            .filter(|old| **old != state.path)
+            .cloned()
+        {
+            self.known.remove(&old);
+        }
+        self.remember(Known {
+            id,
+            path: state.path,
+            identity: state.identity,
+            size: state.size,
+            mtime: state.mtime,
+            stamp: state.stamp,
+            gone: false,
+        });
+    }
+
+    /// The roots with what was found below them, for the first-run page and doctor.
+    #[must_use]
+    pub fn root_report(&self) -> Vec<Root> {
+        self.roots
+            .iter()
+            .map(|root| {
+                let below = || {
+                    self.known.values().filter(|known| {
+                        !known.gone && Path::new(&known.path).starts_with(&root.path)
+                    })
+                };
+                Root {
+                    source: root.source,
+                    path: path_text(&root.path),
+                    origin: root.origin.to_owned(),
+                    state: match std::fs::read_dir(&root.path) {
+                        Ok(_) => RootState::Found,
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => RootState::Missing,
+                        Err(error) => RootState::Unreadable {
+                            reason: error.to_string(),
+                        },
+                    },
+                    files: below().count() as u64,
+                    bytes: below().map(|known| known.size).sum(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// A database's own file, where the path is that of its log or journal.
+fn main_file(path: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    let main = ["-wal", "-shm", "-journal"]
+        .iter()
+        .find_map(|suffix| text.strip_suffix(suffix));
+    match main {
+        Some(main) if main.ends_with(".sqlite") => main.into(),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,255 @@
+//! The pipeline that only one process at a time runs: look at the roots, read what is new, merge, price.
+
+use crate::{
+    api::Progress,
+    config::Config,
+    environment::{Environment, zone},
+    follow::{Follower, Queue},
+    ledger::{IngestLock, Ledger, LedgerError, Priceable},
+    money::NanoUsd,
+    pricing::{PriceBook, Resolved},
+    time::UnixMillis,
+};
+use jiff::tz::TimeZone;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// The ledger open for writing, with the logs that flow into it.
+#[derive(Debug)]
+pub struct Ingest {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The logs.
+    pub follower: Follower,
+    queue: Queue,
+    began: Instant,
+    zone: TimeZone,
+    prices: Prices,
+    _lock: IngestLock,
+}
+
+/// What asking for the ingest came to.
+#[derive(Debug)]
+pub enum Opened {
+    /// It is ours.
+    Ours {
+        /// The pipeline.
+        ingest: Box<Ingest>,
+        /// A damaged ledger was found and is kept there; this one begins anew.
+        set_aside: Option<PathBuf>,
+    },
+    /// Another process has it; its ledger can be read.
+    Taken,
+}
+
+impl Ingest {
+    /// Takes the ingest lock and opens the ledger, creating and upgrading it where necessary.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn open(environment: &Environment, config: &Config) -> Result<Opened, LedgerError> {
+        let path = environment.paths.ledger();
+        let lock = IngestLock::try_take(&environment.paths.ingest_lock()).map_err(|source| {
+            LedgerError::Open {
+                path: path.clone(),
+                source: source.into(),
+            }
+        })?;
+        let Some(lock) = lock else {
+            return Ok(Opened::Taken);
+        };
+        let (mut ledger, set_aside) = Ledger::open(&path)?;
+        let (zone, zone_name) = zone(config);
+        let mut prices = Prices::default();
+        ledger.set_zone(&zone, &zone_name)?;
+        let fingerprint = format!("{:016x}", PriceBook::embedded_fingerprint());
+        let repriced =
+            ledger.reprice(&fingerprint, &zone, &mut |response| prices.cost(response))?;
+        if repriced > 0 {
+            tracing::info!(repriced, "costs computed anew by the new price book");
+        }
+        let follower = Follower::new(environment.roots(config), &ledger)?;
+        let ingest = Self {
+            ledger,
+            follower,
+            queue: Queue::default(),
+            began: Instant::now(),
+            zone,
+            prices,
+            _lock: lock,
+        };
+        Ok(Opened::Ours {
+            ingest: Box::new(ingest),
+            set_aside,
+        })
+    }
+
+    /// Follows a changed config: other roots, another zone.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn configure(
+        &mut self,
+        environment: &Environment,
+        config: &Config,
+    ) -> Result<(), LedgerError> {
+        let (zone, zone_name) = zone(config);
+        self.ledger.set_zone(&zone, &zone_name)?;
+        self.zone = zone;
+        self.follower = Follower::new(environment.roots(config), &self.ledger)?;
+        self.queue = Queue::default();
+        Ok(())
+    }
+
+    /// Looks at all roots and queues what is new.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn scan(&mut self) -> Result<(), LedgerError> {
+        let pending = self.follower.scan(Some(&mut self.ledger))?;
+        self.enqueue(pending);
+        Ok(())
+    }
+
+    /// Looks at these paths and queues what is new.
+    pub fn examine(&mut self, paths: &[PathBuf]) {
+        let pending = self.follower.examine(paths);
+        self.enqueue(pending);
+    }
+
+    fn enqueue(&mut self, pending: Vec<crate::follow::Pending>) {
+        if self.queue.is_empty() {
+            self.began = Instant::now();
+        }
+        self.queue.extend(pending);
+    }
+
+    /// Whether something is queued.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// How far reading the queue has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.queue
+            .progress(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Reads one batch of what is queued; true when any response changed.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; nothing of the batch remains then, and what was not read stays queued.
+    pub fn step(&mut self, now: UnixMillis) -> Result<bool, LedgerError> {
+        let Self {
+            ledger,
+            follower,
+            queue,
+            zone,
+            prices,
+            ..
+        } = self;
+        follower.read_batch(
+            queue,
+            ledger,
+            zone,
+            &mut |response| prices.cost(response),
+            now,
+        )
+    }
+}
+
+/// What catching up came to, for a door that runs once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaughtUp {
+    /// Everything that is there has been read.
+    Whole,
+    /// Another process follows the logs and had not read everything after ten seconds.
+    Behind,
+}
+
+/// Brings the ledger up to date: reads what is new, or waits until the process that follows the logs has.
+///
+/// # Errors
+/// [`LedgerError`].
+pub fn catch_up(
+    environment: &Environment,
+    config: &Config,
+    report: &mut dyn FnMut(Progress),
+) -> Result<CaughtUp, LedgerError> {
+    let patience = std::time::Duration::from_secs(10);
+    let mut last = (usize::MAX, Instant::now());
+    loop {
+        if let Opened::Ours { mut ingest, .. } = Ingest::open(environment, config)? {
+            ingest.scan()?;
+            while ingest.is_behind() {
+                ingest.step(UnixMillis::now())?;
+                report(ingest.progress());
+            }
+            return Ok(CaughtUp::Whole);
+        }
+        let left = unread(&environment.paths.ledger(), environment, config)?;
+        if left == 0 {
+            return Ok(CaughtUp::Whole);
+        }
+        // As long as the other process gets on, it is worth waiting for.
+        if last.0 != left {
+            last = (left, Instant::now());
+        } else if last.1.elapsed() > patience {
+            return Ok(CaughtUp::Behind);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// How many files have something that the ledger does not know yet.
+fn unread(path: &Path, environment: &Environment, config: &Config) -> Result<usize, LedgerError> {
+    match Ledger::open_reader(path) {
+        Ok(ledger) => Ok(Follower::new(environment.roots(config), &ledger)?
+            .scan(None)?
+            .len()),
+        // The other process is just creating it.
+        Err(LedgerError::Missing(_)) => Ok(usize::MAX),
+        Err(error) => Err(error),
+    }
+}
+
+/// The price book, with the models met so far looked up.
+#[derive(Debug, Default)]
+pub struct Prices {
+    resolved: HashMap<String, HashMap<String, Resolved<'static>>>,
+}
+
+impl Prices {
+    /// The computed cost of a response; `None` when its price is not known.
+    pub fn cost(&mut self, response: Priceable<'_>) -> Option<NanoUsd> {
+        let Priceable {
+            provider,
+            model,
+            at,
+            tokens,
+            modifiers,
+            ..
+        } = response;
+        let known = self
+            .resolved
+            .get(provider)
+            .and_then(|models| models.get(model));
+        let resolved = match known {
+            Some(resolved) => *resolved,
+            None => {
+                let resolved = PriceBook::embedded().resolve(provider, model);
+                self.resolved
+                    .entry(provider.to_owned())
+                    .or_default()
+                    .insert(model.to_owned(), resolved);
+                resolved
+            }
+        };
+        resolved.price(at, &tokens, modifiers).cost()
+    }
+}

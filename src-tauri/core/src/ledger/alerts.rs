@@ -1,0 +1,67 @@
+//! Table `alerts`: the alerts that fired, for the window's list.
+
+use super::{Ledger, LedgerError};
+use crate::{api::Alert, money::NanoUsd, time::UnixMillis};
+
+pub(super) const CREATE: &str = "
+CREATE TABLE alerts (
+  id INTEGER PRIMARY KEY,
+  rule TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  ended INTEGER,
+  title TEXT NOT NULL,
+  body TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  UNIQUE (rule, at)
+) STRICT;
+";
+
+impl Ledger {
+    /// Keeps alerts that began, ended or go on again, and the episodes' new state, together.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn record_alerts(&mut self, changed: &[Alert], episodes: &str) -> Result<(), LedgerError> {
+        self.write(|connection, _| {
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO alerts (rule, at, ended, title, body, amount) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT DO UPDATE SET ended = excluded.ended, title = excluded.title, body = excluded.body,
+                   amount = excluded.amount",
+            )?;
+            for alert in changed {
+                insert.execute((
+                    &alert.rule,
+                    alert.at.0,
+                    alert.ended.map(|at| at.0),
+                    &alert.title,
+                    &alert.body,
+                    alert.amount.0,
+                ))?;
+            }
+            super::state::set(connection, super::state::EPISODES, episodes)
+        })
+    }
+
+    /// Alerts since then, newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn alerts_since(&self, since: UnixMillis) -> Result<Vec<Alert>, LedgerError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT rule, at, ended, title, body, amount FROM alerts WHERE at >= ?1 ORDER BY at DESC, id DESC",
+            )?;
+            let rows = statement.query_map([since.0], |row| {
+                Ok(Alert {
+                    rule: row.get(0)?,
+                    at: UnixMillis(row.get(1)?),
+                    ended: row.get::<_, Option<i64>>(2)?.map(UnixMillis),
+                    title: row.get(3)?,
+                    body: row.get(4)?,
+                    amount: NanoUsd(row.get(5)?),
+                })
+            })?;
+            rows.collect()
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Table `names`: each text (session, project, model, path …) once, with a number.
+
+use super::cluster::Names;
+use rusqlite::{Connection, OptionalExtension as _};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, sync::Arc};
+
+pub(super) const CREATE: &str = "
+CREATE TABLE names (
+  id INTEGER PRIMARY KEY,
+  text TEXT NOT NULL UNIQUE
+) STRICT;
+";
+
+/// A text's number. 0 is the empty text, which is not stored.
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub(super) struct NameId(pub(super) u32);
+
+/// The names this process has met; a cache. Names met in a transaction that came to nothing are forgotten.
+#[derive(Debug, Default)]
+pub(super) struct NameCache {
+    unsettled: bool,
+    ids: HashMap<Arc<str>, NameId>,
+    texts: HashMap<NameId, Arc<str>>,
+}
+
+impl NameCache {
+    /// A write transaction begins; the one before it must have been committed for its names to stay.
+    pub(super) fn unsettle(&mut self) {
+        if self.unsettled {
+            *self = Self::default();
+        }
+        self.unsettled = true;
+    }
+
+    /// The transaction was committed.
+    pub(super) const fn settle(&mut self) {
+        self.unsettled = false;
+    }
+
+    pub(super) fn on<'a>(&'a mut self, connection: &'a Connection) -> NamesOn<'a> {
+        NamesOn {
+            cache: self,
+            connection,
+        }
+    }
+
+    fn remember(&mut self, id: NameId, text: Arc<str>) -> NameId {
+        self.ids.insert(text.clone(), id);
+        self.texts.insert(id, text);
+        id
+    }
+}
+
+/// The cache with the connection to ask when it does not know.
+pub(super) struct NamesOn<'a> {
+    cache: &'a mut NameCache,
+    connection: &'a Connection,
+}
+
+impl Names for NamesOn<'_> {
+    fn id(&mut self, text: &str) -> rusqlite::Result<NameId> {
+        if text.is_empty() {
+            return Ok(NameId::default());
+        }
+        if let Some(id) = self.cache.ids.get(text) {
+            return Ok(*id);
+        }
+        let known = self
+            .connection
+            .prepare_cached("SELECT id FROM names WHERE text = ?1")?
+            .query_row([text], |row| row.get(0))
+            .optional()?;
+        let id = match known {
+            Some(id) => id,
+            None => self
+                .connection
+                .prepare_cached("INSERT INTO names (text) VALUES (?1) RETURNING id")?
+                .query_row([text], |row| row.get(0))?,
+        };
+        Ok(self.cache.remember(NameId(id), text.into()))
+    }
+
+    fn text(&mut self, id: NameId) -> rusqlite::Result<Arc<str>> {
+        if id == NameId::default() {
+            return Ok("".into());
+        }
+        if let Some(text) = self.cache.texts.get(&id) {
+            return Ok(text.clone());
+        }
+        let text: String = self
+            .connection
+            .prepare_cached("SELECT text FROM names WHERE id = ?1")?
+            .query_row([id.0], |row| row.get(0))?;
+        let text: Arc<str> = text.into();
+        self.cache.remember(id, text.clone());
+        Ok(text)
+    }
+}

@@ -1,0 +1,224 @@
+//! What the ledger is asked: ranges of days and of quarter hours.
+
+use super::{
+    Ledger, LedgerError,
+    cluster::Names as _,
+    names::NameId,
+    responses::{source, source_number},
+    rollups::{SUMS, amount, day_number, day_of_number},
+    state,
+};
+use crate::{
+    money::NanoUsd,
+    summary::Amount,
+    time::{Slot, UnixMillis},
+    usage::Source,
+};
+use jiff::{civil::Date, tz::TimeZone};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+/// Sums of one local day, source and model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayRow {
+    /// The local day.
+    pub day: Date,
+    /// Whose responses.
+    pub source: Source,
+    /// The model as written.
+    pub model: Arc<str>,
+    /// Their sum.
+    pub amount: Amount,
+}
+
+/// A text kept in the ledger once; [`Ledger::text`] tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(NameId);
+
+/// Sums of one quarter hour and all dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollup {
+    /// The quarter hour.
+    pub slot: Slot,
+    /// Whose responses.
+    pub source: Source,
+    /// OpenClaw's agent, or "main" and "subagent".
+    pub agent: Name,
+    /// The working directory.
+    pub project: Name,
+    /// The session id.
+    pub session: Name,
+    /// The model as written.
+    pub model: Name,
+    /// Their sum.
+    pub amount: Amount,
+}
+
+impl Ledger {
+    /// The days `since..=until` of `zone`, in order of day, source and model. A range read where the ledger
+    /// counts in that zone, else summed up from the quarter hours.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn days(
+        &mut self,
+        since: Date,
+        until: Date,
+        zone: &TimeZone,
+        zone_name: &str,
+    ) -> Result<Vec<DayRow>, LedgerError> {
+        if self.state(state::ZONE)?.as_deref() != Some(zone_name) {
+            return self.days_from_rollups(since, until, zone);
+        }
+        let path = &self.path;
+        let mut names = self.names.on(&self.connection);
+        let mut read = || {
+            let mut statement = self.connection.prepare_cached(&format!(
+                "SELECT day, source, model, {SUMS} FROM days WHERE day BETWEEN ?1 AND ?2 ORDER BY day, source, model"
+            ))?;
+            let mut rows = statement.query([day_number(since), day_number(until)])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(DayRow {
+                    day: day_of_number(row.get(0)?),
+                    source: source(row.get(1)?),
+                    model: names.text(NameId(row.get(2)?))?,
+                    amount: amount(row, 3)?,
+                });
+            }
+            Ok(found)
+        };
+        read().map_err(|source| LedgerError::new(path, source))
+    }
+
+    fn days_from_rollups(
+        &mut self,
+        since: Date,
+        until: Date,
+        zone: &TimeZone,
+    ) -> Result<Vec<DayRow>, LedgerError> {
+        let mut days: BTreeMap<(Date, i64, Name), Amount> = BTreeMap::new();
+        self.each_rollup(crate::time::slots(since, until, zone), |row| {
+            let day = row.slot.start().day(zone);
+            *days
+                .entry((day, source_number(row.source), row.model))
+                .or_default() += row.amount;
+        })?;
+        days.into_iter()
+            .map(|((day, from, model), amount)| {
+                Ok(DayRow {
+                    day,
+                    source: source(from),
+                    model: self.text(model)?,
+                    amount,
+                })
+            })
+            .collect()
+    }
+
+    /// Hands every rollup of these slots to `visit`, in order of time.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn each_rollup(
+        &self,
+        slots: Range<i64>,
+        mut visit: impl FnMut(&Rollup),
+    ) -> Result<(), LedgerError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT slot, source, agent, project, session, model, {SUMS} FROM rollups
+                 WHERE slot >= ?1 AND slot < ?2 ORDER BY slot"
+            ))?;
+            let mut rows = statement.query([slots.start, slots.end])?;
+            while let Some(row) = rows.next()? {
+                let name = |at| row.get(at).map(|id| Name(NameId(id)));
+                visit(&Rollup {
+                    slot: Slot(row.get(0)?),
+                    source: source(row.get(1)?),
+                    agent: name(2)?,
+                    project: name(3)?,
+                    session: name(4)?,
+                    model: name(5)?,
+                    amount: amount(row, 6)?,
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// The text of a name.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn text(&mut self, name: Name) -> Result<Arc<str>, LedgerError> {
+        let path = &self.path;
+        let text = self.names.on(&self.connection).text(name.0);
+        text.map_err(|source| LedgerError::new(path, source))
+    }
+
+    /// The first quarter hour with a response.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn first_slot(&self) -> Result<Option<Slot>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .query_row("SELECT MIN(slot) FROM rollups", [], |row| {
+                    row.get::<_, Option<i64>>(0)
+                })
+                .map(|slot| slot.map(Slot))
+        })
+    }
+
+    /// When the latest response was made.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn last_response(&self) -> Result<Option<UnixMillis>, LedgerError> {
+        Ok(self
+            .state(state::LAST_RESPONSE)?
+            .and_then(|text| text.parse().ok())
+            .map(UnixMillis))
+    }
+
+    /// What each of these quarter hours cost, those without a response left out.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn slot_costs(&self, slots: Range<i64>) -> Result<Vec<(Slot, NanoUsd)>, LedgerError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT slot, SUM(cost) FROM rollups WHERE slot >= ?1 AND slot < ?2 GROUP BY slot ORDER BY slot",
+            )?;
+            let rows =
+                statement.query_map([slots.start, slots.end], |row| Ok((Slot(row.get(0)?), NanoUsd(row.get(1)?))))?;
+            rows.collect()
+        })
+    }
+
+    /// Bytes of the ledger's pages, without its write-ahead log.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn bytes(&self) -> Result<u64, LedgerError> {
+        self.read(|connection| {
+            let pragma =
+                |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            Ok((pragma("page_count")? * pragma("page_size")?).cast_unsigned())
+        })
+    }
+
+    /// How many responses it holds.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn response_count(&self) -> Result<u64, LedgerError> {
+        self.read(|connection| {
+            connection
+                .query_row("SELECT COALESCE(SUM(responses), 0) FROM days", [], |row| {
+                    row.get::<_, i64>(0)
+                })
+                .map(i64::cast_unsigned)
+        })
+    }
+}

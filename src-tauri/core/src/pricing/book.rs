@@ -1,0 +1,332 @@
+//! The price book: `prices.json`, and which of its rows a logged provider and model mean.
+
+use super::model_name::spellings;
+use crate::{
+    money::{NanoUsd, Rate},
+    time::{UnixMillis, day_start},
+};
+use jiff::{civil::Date, tz::TimeZone};
+use serde::{Deserialize, Deserializer};
+use std::sync::OnceLock;
+
+const EMBEDDED: &str = include_str!("../../prices.json");
+
+/// Raised when the same book gives other costs than before, so that stored costs are computed again.
+const RULES: u64 = 1;
+
+/// Dated prices of models by provider.
+#[derive(Debug)]
+pub struct PriceBook {
+    header: Header,
+    fingerprint: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    generated_at: Date,
+    sources: Vec<Origin>,
+    #[serde(borrow)]
+    local: Vec<&'static str>,
+    providers: Vec<Provider>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Origin {
+    name: &'static str,
+    #[serde(default)]
+    version: &'static str,
+}
+
+/// Who bills for a model, and all its models.
+#[derive(Debug, Deserialize)]
+pub(super) struct Provider {
+    pub(super) id: &'static str,
+    #[serde(default, borrow)]
+    aliases: Vec<&'static str>,
+    /// Beginnings of the names of its own models, whoever relays them.
+    #[serde(default, borrow)]
+    owns: Vec<&'static str>,
+    pub(super) batch: Option<Ratio>,
+    pub(super) us: Option<Ratio>,
+    pub(super) models: Box<[Row]>,
+    /// Every name of every model with the model's place in `models`, sorted.
+    #[serde(skip)]
+    index: Box<[(&'static str, u16)]>,
+}
+
+/// One model's prices over time.
+#[derive(Debug, Deserialize)]
+pub(super) struct Row {
+    pub(super) id: &'static str,
+    #[serde(default, borrow)]
+    names: Box<[&'static str]>,
+    /// Oldest first; the first one holds since ever.
+    pub(super) prices: Box<[Period]>,
+}
+
+/// Prices by token class, in the order of [`super::Class`].
+pub(super) type Rates = [Option<Rate>; 5];
+
+/// What a model costs from a day on.
+#[derive(Debug, Deserialize)]
+pub(super) struct Period {
+    #[serde(default, deserialize_with = "utc_midnight")]
+    pub(super) from: Option<UnixMillis>,
+    pub(super) rates: Rates,
+    /// Whole-request tiers: above so many tokens of context, these rates. Rising.
+    #[serde(default)]
+    over: Box<[(u64, Rates)]>,
+    daily: Option<Box<Daily>>,
+    /// What fast mode multiplies by.
+    pub(super) fast: Option<Ratio>,
+    /// Price of one web search.
+    pub(super) search: Option<NanoUsd>,
+}
+
+/// Other rates at some times of the day.
+#[derive(Debug, Deserialize)]
+struct Daily {
+    utc_minutes: Box<[[i64; 2]]>,
+    #[serde(default)]
+    weekdays: bool,
+    rates: Rates,
+}
+
+/// An exact factor: numerator and denominator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Ratio(pub u32, pub u32);
+
+/// What a logged provider and model mean; worth keeping when many responses share them.
+#[derive(Debug, Clone, Copy)]
+pub enum Resolved<'b> {
+    /// A model of the book.
+    Model(Model<'b>),
+    /// Runs on the user's own machine, or is given away.
+    Free,
+    /// The book knows no such model.
+    Unknown,
+}
+
+/// A model of the book.
+#[derive(Debug, Clone, Copy)]
+pub struct Model<'b> {
+    pub(super) provider: &'b Provider,
+    pub(super) row: &'b Row,
+    /// The name itself says fast mode.
+    pub(super) fast: bool,
+}
+
+impl PriceBook {
+    /// The book this program was built with; read at the first call.
+    ///
+    /// # Panics
+    /// Never: a test reads the embedded book.
+    pub fn embedded() -> &'static Self {
+        static BOOK: OnceLock<PriceBook> = OnceLock::new();
+        BOOK.get_or_init(|| Self::parse(EMBEDDED).expect("the embedded price book is well-formed"))
+    }
+
+    /// The embedded book's fingerprint, without reading the book.
+    #[must_use]
+    pub fn embedded_fingerprint() -> u64 {
+        fingerprint(EMBEDDED)
+    }
+
+    /// Reads a book in the format of `prices.json`.
+    ///
+    /// # Errors
+    /// When the text has another format.
+    pub fn parse(text: &'static str) -> Result<Self, serde_json::Error> {
+        let mut header: Header = serde_json::from_str(text)?;
+        for provider in &mut header.providers {
+            provider.index = index(&mut provider.models);
+        }
+        Ok(Self {
+            header,
+            fingerprint: fingerprint(text),
+        })
+    }
+
+    /// Where the prices come from: "genai-prices 0.2.3, litellm 1.109.1".
+    #[must_use]
+    pub fn version(&self) -> String {
+        let named = |origin: &Origin| format!("{} {}", origin.name, origin.version);
+        let dated = self
+            .header
+            .sources
+            .iter()
+            .filter(|origin| !origin.version.is_empty());
+        dated.map(named).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The day the prices were last looked at.
+    #[must_use]
+    pub const fn generated_on(&self) -> Date {
+        self.header.generated_at
+    }
+
+    /// Differs between books that may give different costs.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Which of the book's models a log means: the named provider's own row first, then that of the model's owner.
+    #[must_use]
+    pub fn resolve(&self, provider: &str, model: &str) -> Resolved<'_> {
+        let (provider, model) = (provider.trim().to_lowercase(), model.trim().to_lowercase());
+        let prefix = model.split_once('/').map(|(prefix, _)| prefix);
+        let named = if provider.is_empty() {
+            prefix
+        } else {
+            Some(provider.as_str())
+        };
+        let seller = named.and_then(|name| self.provider(name));
+        let router = seller.map_or(provider.is_empty(), |seller| seller.id == "openrouter");
+        if named.is_some_and(|name| self.header.local.contains(&name))
+            || (router && model.ends_with(":free"))
+        {
+            return Resolved::Free;
+        }
+        let sold = || find(seller?, &model);
+        // A model id alone names no seller, only the way the request took.
+        let found = if provider.is_empty() {
+            self.owned(&model).or_else(sold)
+        } else {
+            sold().or_else(|| self.owned(&model))
+        };
+        found.map_or(Resolved::Unknown, Resolved::Model)
+    }
+
+    fn provider(&self, name: &str) -> Option<&Provider> {
+        let is_called =
+            |provider: &&Provider| provider.id == name || provider.aliases.contains(&name);
+        self.header.providers.iter().find(is_called)
+    }
+
+    /// The model in its owner's part of the book.
+    fn owned(&self, model: &str) -> Option<Model<'_>> {
+        let bare = spellings(model).map(|spelling| spelling.name);
+        let owner = |name: &str| {
+            let owns =
+                |provider: &&Provider| provider.owns.iter().any(|start| name.starts_with(start));
+            self.header.providers.iter().find(owns)
+        };
+        find(bare.filter_map(owner).next()?, model)
+    }
+
+    #[cfg(test)]
+    pub(super) fn providers(&self) -> &[Provider] {
+        &self.header.providers
+    }
+}
+
+fn find<'b>(provider: &'b Provider, model: &str) -> Option<Model<'b>> {
+    spellings(model).find_map(|spelling| {
+        let place = provider
+            .index
+            .binary_search_by_key(&spelling.name, |(name, _)| name)
+            .ok()?;
+        let row = provider.models.get(usize::from(provider.index[place].1))?;
+        Some(Model {
+            provider,
+            row,
+            fast: spelling.fast,
+        })
+    })
+}
+
+fn index(models: &mut [Row]) -> Box<[(&'static str, u16)]> {
+    let mut index = Vec::with_capacity(2 * models.len());
+    for (row, place) in models.iter_mut().zip(0..=u16::MAX) {
+        index.push((row.id, place));
+        index.extend(
+            std::mem::take(&mut row.names)
+                .iter()
+                .map(|name| (*name, place)),
+        );
+    }
+    index.sort_unstable();
+    index.into_boxed_slice()
+}
+
+fn utc_midnight<'de, D: Deserializer<'de>>(text: D) -> Result<Option<UnixMillis>, D::Error> {
+    Ok(Some(day_start(Date::deserialize(text)?, &TimeZone::UTC)))
+}
+
+#[cfg(test)]
+impl Provider {
+    pub(super) fn names(&self) -> &[(&'static str, u16)] {
+        &self.index
+    }
+}
+
+#[cfg(test)]
+impl Period {
+    pub(super) fn all_rates(&self) -> impl Iterator<Item = &Rates> {
+        let tiers = self.over.iter().map(|(_, rates)| rates);
+        std::iter::once(&self.rates)
+            .chain(tiers)
+            .chain(self.daily.iter().map(|daily| &daily.rates))
+    }
+}
+
+impl<'b> Model<'b> {
+    /// The prices in force at `at`.
+    pub(super) fn period(self, at: UnixMillis) -> &'b Period {
+        let later = self
+            .row
+            .prices
+            .partition_point(|period| period.from.is_none_or(|from| from <= at));
+        &self.row.prices[later.saturating_sub(1)]
+    }
+
+    /// Who bills for it.
+    #[must_use]
+    pub const fn provider(self) -> &'static str {
+        self.provider.id
+    }
+
+    /// Its one name in the book.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        self.row.id
+    }
+}
+
+impl Period {
+    /// The rates for a request of that context at that time, with the tier's threshold when one was passed and
+    /// whether the time of day decided.
+    pub(super) fn rates(&self, at: UnixMillis, context: u64) -> (&Rates, Option<u64>, bool) {
+        if let Some(daily) = self.daily.as_deref().filter(|daily| daily.holds(at)) {
+            return (&daily.rates, None, true);
+        }
+        match self
+            .over
+            .iter()
+            .rev()
+            .find(|(threshold, _)| context > *threshold)
+        {
+            Some((threshold, rates)) => (rates, Some(*threshold), false),
+            None => (&self.rates, None, false),
+        }
+    }
+}
+
+impl Daily {
+    fn holds(&self, at: UnixMillis) -> bool {
+        let minutes = at.0.div_euclid(60_000);
+        // The epoch was a Thursday, the fourth day of its week.
+        let weekday = (minutes.div_euclid(24 * 60) + 3).rem_euclid(7);
+        let minute = minutes.rem_euclid(24 * 60);
+        (weekday < 5 || !self.weekdays)
+            && self
+                .utc_minutes
+                .iter()
+                .any(|[start, end]| (*start..*end).contains(&minute))
+    }
+}
+
+fn fingerprint(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), RULES)
+}
