@@ -88,11 +88,14 @@ pub(crate) fn utc() -> Config {
 
 /// A full scan, and reading all that it finds; the clock stands an hour ahead, so that every file is quiet.
 pub(crate) fn drain(ingest: &mut Ingest) {
+    drain_at(ingest, UnixMillis::now().plus(3_600_000));
+}
+
+/// The same at a time of the test's choice.
+pub(crate) fn drain_at(ingest: &mut Ingest, now: UnixMillis) {
     ingest.scan().expect("a scan");
     while ingest.is_behind() {
-        ingest
-            .step(UnixMillis::now().plus(3_600_000))
-            .expect("a batch");
+        ingest.step(now).expect("a batch");
     }
 }
 
