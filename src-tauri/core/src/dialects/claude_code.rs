@@ -10,7 +10,8 @@ use crate::{
     time::UnixMillis,
     usage::{Fault, Identity, Line, Modifiers, Observation, Reason, Source, Tokens},
 };
-use std::borrow::Cow;
+use memchr::memmem::Finder;
+use std::{borrow::Cow, sync::LazyLock};
 
 /// Ids of at least this many characters are taken to be unique; some relays send one short id for everything.
 const UNIQUE_ID_CHARS: usize = 16;
@@ -21,7 +22,11 @@ const ABSURD_SEARCHES: u64 = 100_000;
 /// Says what one line means. `line` comes without its newline; `carry` keeps the time of the last line that had one.
 #[must_use]
 pub fn parse<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Line<'a> {
-    if json::mentions_usage(line) { super::line(read(line, context, carry)) } else { json::without_usage(line) }
+    if json::mentions_usage(line) {
+        super::line(read(line, context, carry))
+    } else {
+        json::without_usage(line)
+    }
 }
 
 fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<'a> {
@@ -37,7 +42,11 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
     if !usage.present {
         return Err(Reason::NoUsage.into());
     }
-    let model = record.message.model.text().unwrap_or(Cow::Borrowed("unknown"));
+    let model = record
+        .message
+        .model
+        .text()
+        .unwrap_or(Cow::Borrowed("unknown"));
     if model.starts_with('<') {
         return Err(Reason::Synthetic.into());
     }
@@ -52,15 +61,18 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
     let mut observation = Box::new(Observation {
         cluster,
         identity,
-        request: hash::id(record.request.text().as_deref()),
-        line: hash::id(record.uuid.text().as_deref()),
-        parent: hash::id(record.parent.text().as_deref()),
+        request: hash::id(&record.request.bytes()),
+        line: hash::id(&record.uuid.bytes()),
+        parent: hash::id(&record.parent.bytes()),
         at,
         source: Source::ClaudeCode,
         rank: context.rank.saturating_add(u8::from(sidechain)),
         forked: !record.forked_from.is_missing(),
-        has_speed: usage.speed.text().is_some(),
-        session: record.session.text().unwrap_or(Cow::Borrowed(&context.session)),
+        has_speed: !usage.speed.is_missing() && !usage.speed.is(""),
+        session: record
+            .session
+            .text()
+            .unwrap_or(Cow::Borrowed(&context.session)),
         project: record.cwd.text().unwrap_or(Cow::Borrowed(&context.project)),
         agent: Cow::Borrowed(if sidechain { "subagent" } else { "main" }),
         branch: record.branch.text().unwrap_or_default(),
@@ -149,11 +161,18 @@ impl<'a> Record<'a> {
         let source = Source::ClaudeCode.as_str().as_bytes();
         if let Some(id) = self.message.id.text() {
             let unique = id.chars().nth(UNIQUE_ID_CHARS - 1).is_some();
-            let identity = if unique { Identity::Strong } else { Identity::Weak };
+            let identity = if unique {
+                Identity::Strong
+            } else {
+                Identity::Weak
+            };
             return (hash::cluster(&[source, id.as_bytes()]), identity);
         }
         if let Some(uuid) = self.uuid.text() {
-            return (hash::cluster(&[source, b"uuid", uuid.as_bytes()]), Identity::Strong);
+            return (
+                hash::cluster(&[source, b"uuid", uuid.as_bytes()]),
+                Identity::Strong,
+            );
         }
         let said = [
             at.0.cast_unsigned(),
@@ -163,7 +182,10 @@ impl<'a> Record<'a> {
             tokens.output,
         ];
         let said = said.map(u64::to_le_bytes);
-        (hash::cluster(&[source, b"said", model.as_bytes(), said.as_flattened()]), Identity::Strong)
+        (
+            hash::cluster(&[source, b"said", model.as_bytes(), said.as_flattened()]),
+            Identity::Strong,
+        )
     }
 }
 
@@ -251,8 +273,11 @@ impl<'a> Usage<'a> {
     fn amounts(&self) -> Result<(Tokens, Modifiers), Fault> {
         // The total is right where the split disagrees; without a split every write is a five-minute one.
         let split = (self.cache_write_5m.count(), self.cache_write_1h.count());
-        let writes =
-            if self.cache_write.is_missing() { split.0.saturating_add(split.1) } else { self.cache_write.count() };
+        let writes = if self.cache_write.is_missing() {
+            split.0.saturating_add(split.1)
+        } else {
+            self.cache_write.count()
+        };
         let cache_write_1h = split.1.min(writes);
         let tokens = plausible(Tokens {
             input: self.input.count(),
@@ -277,9 +302,13 @@ impl<'a> Usage<'a> {
 
     /// The iterations that the message's own figures leave out.
     fn steps(&self) -> Result<Vec<Step<'a>>, Fault> {
+        static COMPACTION: LazyLock<Finder<'static>> =
+            LazyLock::new(|| Finder::new("\"compaction\""));
+        static ADVISOR: LazyLock<Finder<'static>> =
+            LazyLock::new(|| Finder::new("\"advisor_message\""));
         let mut found = Vec::new();
         let mut index = 0;
-        if self.iterations.mentions(b"\"compaction\"") || self.iterations.mentions(b"\"advisor_message\"") {
+        if self.iterations.mentions(&COMPACTION) || self.iterations.mentions(&ADVISOR) {
             let walked = self.iterations.cursor().elements(|cursor| {
                 let usage = Self::read(cursor)?;
                 if usage.kind.is("compaction") || usage.kind.is("advisor_message") {
@@ -294,7 +323,12 @@ impl<'a> Usage<'a> {
         for (index, usage) in found {
             let (tokens, modifiers) = usage.amounts()?;
             if tokens.total() > 0 {
-                steps.push(Step { index, model: usage.model.text(), tokens, fast: modifiers.fast });
+                steps.push(Step {
+                    index,
+                    model: usage.model.text(),
+                    tokens,
+                    fast: modifiers.fast,
+                });
             }
         }
         Ok(steps)
@@ -313,12 +347,24 @@ impl<'a> Step<'a> {
     /// The step as an observation of its own; what it does not say is as in `whole`.
     fn extra(&self, whole: &Observation<'a>) -> Observation<'a> {
         let own_model = self.model.as_ref().filter(|model| **model != whole.model);
-        let fast = if own_model.is_some() { self.fast } else { whole.modifiers.fast };
+        let fast = if own_model.is_some() {
+            self.fast
+        } else {
+            whole.modifiers.fast
+        };
         Observation {
-            cluster: hash::cluster(&[&whole.cluster.to_le_bytes(), b"#iter", &self.index.to_le_bytes()]),
+            cluster: hash::cluster(&[
+                &whole.cluster.to_le_bytes(),
+                b"#iter",
+                &self.index.to_le_bytes(),
+            ]),
             model: own_model.unwrap_or(&whole.model).clone(),
             tokens: self.tokens,
-            modifiers: Modifiers { fast, web_searches: 0, ..whole.modifiers },
+            modifiers: Modifiers {
+                fast,
+                web_searches: 0,
+                ..whole.modifiers
+            },
             recorded: None,
             extras: Vec::new(),
             ..whole.clone()

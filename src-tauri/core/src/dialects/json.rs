@@ -8,10 +8,7 @@ use crate::{
     time::UnixMillis,
     usage::{Fault, Line, Reason},
 };
-use memchr::{
-    memchr,
-    memmem::{self, Finder},
-};
+use memchr::{memchr, memmem::Finder};
 use std::{borrow::Cow, sync::LazyLock};
 
 /// Whether `"usage"` occurs as a key or a whole string; inside longer text its quotes would be escaped.
@@ -50,7 +47,10 @@ impl<'a> Cursor<'a> {
 
     /// Calls `visit` with each member's key while standing at its value, which `visit` must pass over. Escapes in
     /// keys are not decoded. Any other kind of value is passed over; the result tells whether it was an object.
-    pub(super) fn members(&mut self, mut visit: impl FnMut(&'a [u8], &mut Self) -> Option<()>) -> Option<bool> {
+    pub(super) fn members(
+        &mut self,
+        mut visit: impl FnMut(&'a [u8], &mut Self) -> Option<()>,
+    ) -> Option<bool> {
         self.items(b'{', |cursor| {
             let key = cursor.string()?;
             cursor.space();
@@ -108,13 +108,19 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         loop {
             let unread = &self.text[self.at..];
-            let quote = self.at + near_quote(unread).or_else(|| memchr(b'"', unread))?;
+            let before = &unread[..near_quote(unread).or_else(|| memchr(b'"', unread))?];
+            self.at += before.len() + 1;
             // Counting back stops at the last quote looked at, so that a run of backslashes is read once.
-            let before = &self.text[self.at..quote];
-            let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
-            self.at = quote + 1;
-            if backslashes % 2 == 0 {
-                return Some(&self.text[start..quote]);
+            if before.last() != Some(&b'\\')
+                || before
+                    .iter()
+                    .rev()
+                    .take_while(|byte| **byte == b'\\')
+                    .count()
+                    % 2
+                    == 0
+            {
+                return Some(&self.text[start..self.at - 1]);
             }
         }
     }
@@ -123,6 +129,7 @@ impl<'a> Cursor<'a> {
     fn container(&mut self) -> Option<()> {
         let mut depth = 0usize;
         loop {
+            self.pass_over(&BETWEEN_STRINGS);
             match self.peek()? {
                 b'"' => {
                     self.string()?;
@@ -130,7 +137,6 @@ impl<'a> Cursor<'a> {
                 }
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth -= 1,
-                byte if in_scalar(byte) || matches!(byte, b',' | b':') || is_space(byte) => {}
                 _ => return None,
             }
             self.at += 1;
@@ -142,14 +148,16 @@ impl<'a> Cursor<'a> {
 
     fn scalar(&mut self) -> Option<()> {
         let start = self.at;
-        while self.peek().is_some_and(in_scalar) {
-            self.at += 1;
-        }
+        self.pass_over(&SCALAR);
         (self.at > start).then_some(())
     }
 
     fn space(&mut self) {
-        while self.peek().is_some_and(is_space) {
+        self.pass_over(&SPACE);
+    }
+
+    fn pass_over(&mut self, bytes: &Bytes) {
+        while self.peek().is_some_and(|byte| bytes[usize::from(byte)]) {
             self.at += 1;
         }
     }
@@ -163,13 +171,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Where the first quote stands, if that is within the first 24 bytes: most strings are so short that starting a
+/// Where the first quote stands, if that is within the first 40 bytes: most strings are so short that starting a
 /// vector search costs more than the search.
 fn near_quote(text: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
     const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    let (words, _) = text[..text.len().min(24)].as_chunks::<8>();
+    let (words, _) = text[..text.len().min(40)].as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         // The lowest byte that is zero after the exclusive or is the first whose top bit is set here.
         let word = u64::from_le_bytes(*word) ^ QUOTES;
@@ -181,23 +189,24 @@ fn near_quote(text: &[u8]) -> Option<usize> {
     None
 }
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
+/// A set of bytes.
+type Bytes = [bool; 256];
 
-/// Whether `byte` can stand in a number, `true`, `false` or `null`.
-fn in_scalar(byte: u8) -> bool {
-    const SCALAR: [bool; 256] = {
-        let mut table = [false; 256];
-        let bytes = b"0123456789+-.Eaeflnrstu";
-        let mut index = 0;
-        while index < bytes.len() {
-            table[bytes[index] as usize] = true;
-            index += 1;
-        }
-        table
-    };
-    SCALAR[usize::from(byte)]
+static SPACE: Bytes = bytes(b" \t\n\r");
+
+/// What can stand in a number, `true`, `false` or `null`.
+static SCALAR: Bytes = bytes(b"0123456789+-.Eaeflnrstu");
+
+static BETWEEN_STRINGS: Bytes = bytes(b"0123456789+-.Eaeflnrstu,: \t\n\r");
+
+const fn bytes(members: &[u8]) -> Bytes {
+    let mut set = [false; 256];
+    let mut index = 0;
+    while index < members.len() {
+        set[members[index] as usize] = true;
+        index += 1;
+    }
+    set
 }
 
 /// The text of one JSON value; empty when the member is absent.
@@ -228,9 +237,17 @@ impl<'a> Value<'a> {
         self.quoted() == Some(word.as_bytes())
     }
 
-    /// The value's text holds these bytes somewhere.
-    pub(super) fn mentions(self, bytes: &[u8]) -> bool {
-        memmem::find(self.0, bytes).is_some()
+    /// The value's text holds `bytes` somewhere.
+    pub(super) fn mentions(self, bytes: &Finder<'_>) -> bool {
+        bytes.find(self.0).is_some()
+    }
+
+    /// A string's bytes, decoded; empty for an empty string and anything else.
+    pub(super) fn bytes(self) -> Cow<'a, [u8]> {
+        match self.quoted() {
+            Some(quoted) if memchr(b'\\', quoted).is_none() => Cow::Borrowed(quoted),
+            _ => Cow::Owned(self.text().unwrap_or_default().into_owned().into_bytes()),
+        }
     }
 
     /// A string that is not empty, decoded; what is not Unicode in it is replaced.
@@ -249,10 +266,15 @@ impl<'a> Value<'a> {
     pub(super) fn count(self) -> u64 {
         let number = self.quoted().unwrap_or(self.0).trim_ascii();
         if !number.is_empty() && number.len() < 19 && number.iter().all(u8::is_ascii_digit) {
-            return number.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
+            return number
+                .iter()
+                .fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
         }
         // "inf" and "nan" are no JSON numbers.
-        let number = number.first().filter(|byte| byte.is_ascii_digit()).and_then(|_| str::from_utf8(number).ok());
+        let number = number
+            .first()
+            .filter(|byte| byte.is_ascii_digit())
+            .and_then(|_| str::from_utf8(number).ok());
         let number = number.and_then(|number| number.parse::<f64>().ok());
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the cast saturates
         number.map_or(0, |number| number as u64)
@@ -269,12 +291,20 @@ impl<'a> Value<'a> {
             return UnixMillis::parse_rfc3339(str::from_utf8(text).ok()?);
         }
         let number = i64::try_from(self.count()).ok()?;
-        UnixMillis(if number < 100_000_000_000 { number * 1000 } else { number }).plausible()
+        UnixMillis(if number < 100_000_000_000 {
+            number * 1000
+        } else {
+            number
+        })
+        .plausible()
     }
 
     /// A cursor that stands at the value.
     pub(super) fn cursor(self) -> Cursor<'a> {
-        Cursor { text: self.0, at: 0 }
+        Cursor {
+            text: self.0,
+            at: 0,
+        }
     }
 
     fn quoted(self) -> Option<&'a [u8]> {

@@ -36,10 +36,14 @@ fn members_are_found_whatever_stands_between_them() {
         "{}",
         r#"[ [ {"a" : [1, "]"] } ] , 2 ]"#,
     ] {
-        for text in
-            [format!(r#"{{"k":{value},"last":1}}"#), format!(" {{ \"k\" : {value}\t, \"last\"\r\n:\n1 }} \r")]
-        {
-            let expected = [("k".to_owned(), value.to_owned()), ("last".to_owned(), "1".to_owned())];
+        for text in [
+            format!(r#"{{"k":{value},"last":1}}"#),
+            format!(" {{ \"k\" : {value}\t, \"last\"\r\n:\n1 }} \r"),
+        ] {
+            let expected = [
+                ("k".to_owned(), value.to_owned()),
+                ("last".to_owned(), "1".to_owned()),
+            ];
             assert_eq!(members(&text).as_deref(), Some(&expected[..]), "{text}");
         }
     }
@@ -81,7 +85,10 @@ fn depth_costs_no_stack() {
     let open = "[".repeat(1_000_000);
     assert_eq!(members(&format!(r#"{{"a":{open}"#)), None);
     let close = "]".repeat(1_000_000);
-    assert_eq!(members(&format!(r#"{{"a":{open}{close}}}"#)).map(|found| found.len()), Some(1));
+    assert_eq!(
+        members(&format!(r#"{{"a":{open}{close}}}"#)).map(|found| found.len()),
+        Some(1)
+    );
 }
 
 #[test]
@@ -97,7 +104,12 @@ fn texts_are_decoded() {
         (b"12", None),
         (b"", None),
     ] {
-        assert_eq!(Value(value).text().as_deref(), text, "{}", String::from_utf8_lossy(value));
+        assert_eq!(
+            Value(value).text().as_deref(),
+            text,
+            "{}",
+            String::from_utf8_lossy(value)
+        );
     }
 }
 
@@ -142,7 +154,11 @@ fn instants_are_text_or_epoch_numbers() {
         (r#""soon""#, None),
         ("", None),
     ] {
-        assert_eq!(Value(value.as_bytes()).instant().map(|at| at.0), millis, "{value}");
+        assert_eq!(
+            Value(value.as_bytes()).instant().map(|at| at.0),
+            millis,
+            "{value}"
+        );
     }
 }
 
