@@ -103,6 +103,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over a string and returns what stands between its quotes.
+    #[inline(always)]
     fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
         let start = self.at;
@@ -110,16 +111,7 @@ impl<'a> Cursor<'a> {
             let unread = &self.text[self.at..];
             let before = &unread[..near_quote(unread).or_else(|| memchr(b'"', unread))?];
             self.at += before.len() + 1;
-            // Counting back stops at the last quote looked at, so that a run of backslashes is read once.
-            if before.last() != Some(&b'\\')
-                || before
-                    .iter()
-                    .rev()
-                    .take_while(|byte| **byte == b'\\')
-                    .count()
-                    % 2
-                    == 0
-            {
+            if !ends_in_escape(before) {
                 return Some(&self.text[start..self.at - 1]);
             }
         }
@@ -169,6 +161,13 @@ impl<'a> Cursor<'a> {
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
+}
+
+/// Whether an odd number of backslashes escapes what follows. `text` begins after the last quote that was looked at,
+/// so that a run of backslashes is counted once.
+fn ends_in_escape(text: &[u8]) -> bool {
+    text.last() == Some(&b'\\')
+        && text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 /// Where the first quote stands, if that is within the first 40 bytes: most strings are so short that starting a

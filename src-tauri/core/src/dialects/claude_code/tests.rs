@@ -98,7 +98,7 @@ fn assert_means(case: &str, line: &Json, expected: Observation<'_>) {
 
 fn assert_line(case: &str, line: &[u8], expected: &Line<'_>) {
     assert_eq!(
-        parse(line, &context(), &mut Carry::default()),
+        &parse(line, &context(), &mut Carry::default()),
         expected,
         "{case}"
     );
