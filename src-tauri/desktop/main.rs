@@ -7,7 +7,7 @@ mod settings;
 mod tray;
 mod window;
 
-use clawspend_core::config::Paths;
+use clawspend_core::environment::Environment;
 use role::Role;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -26,11 +26,17 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let paths = Paths::from_env();
+    let environment = match Environment::of_process() {
+        Ok(environment) => environment,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     match (role, display_available()) {
-        (Role::Tray(start), true) => tray::run(context(), paths, start),
-        (Role::Tray(_), false) => tray::headless::run(paths),
-        (Role::Window { no_tray }, true) => window::run(context(), paths, no_tray),
+        (Role::Tray(start), true) => tray::run(context(), environment, start),
+        (Role::Tray(_), false) => tray::headless::run(environment),
+        (Role::Window { no_tray }, true) => window::run(context(), environment, no_tray),
         (Role::Window { .. }, false) => {
             eprintln!(
                 "cannot open the dashboard: no display\nHint: `clawspend today` shows the figures in a terminal"

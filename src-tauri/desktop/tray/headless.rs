@@ -1,7 +1,7 @@
 //! Without a display: no tray, no window, but the ledger stays current and alerts are told.
 
 use super::notify::{self, Console};
-use clawspend_core::{config::Paths, engine};
+use clawspend_core::{engine, environment::Environment};
 use std::process::ExitCode;
 
 /// SIGINT and SIGTERM.
@@ -9,12 +9,12 @@ use std::process::ExitCode;
 pub(crate) const ENDING_SIGNALS: [i32; 2] = [2, 15];
 
 /// Follows the logs until a signal ends it.
-pub(crate) fn run(paths: Paths) -> ExitCode {
+pub(crate) fn run(environment: Environment) -> ExitCode {
     eprintln!(
         "no display: following the logs without a tray; `clawspend today --watch` shows the figure"
     );
     let alerts = notify::start(Console);
-    let engine = engine::start(paths, move |update| {
+    let engine = engine::start(environment, move |update| {
         for alert in update.fired {
             let _ = alerts.send(alert);
         }
@@ -25,8 +25,8 @@ pub(crate) fn run(paths: Paths) -> ExitCode {
             drop(engine);
             ExitCode::SUCCESS
         }
-        Err(reason) => {
-            eprintln!("cannot follow the logs: {reason}");
+        Err(error) => {
+            eprintln!("cannot follow the logs: {error}");
             ExitCode::FAILURE
         }
     }

@@ -20,8 +20,8 @@ use crate::{
     settings,
 };
 use clawspend_core::{
-    config::Paths,
     engine::{self, Handle, Update},
+    environment::Environment,
     time::{UnixMillis, add_days, day_start},
 };
 use dashboard::Dashboard;
@@ -29,6 +29,7 @@ use draw::{Action, Tray};
 use drawer::Drawer;
 use jiff::tz::TimeZone;
 use std::{
+    io,
     process::ExitCode,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -44,7 +45,7 @@ const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 
 /// What the menu acts on.
 struct Controls {
-    paths: Paths,
+    environment: Environment,
     dashboard: Dashboard,
     engine: Mutex<Option<Handle>>,
     /// When the user's next day begins, by the last update.
@@ -52,7 +53,7 @@ struct Controls {
 }
 
 /// Shows today's spend in the tray until the user quits.
-pub(crate) fn run(context: Context, paths: Paths, start: Start) -> ExitCode {
+pub(crate) fn run(context: Context, environment: Environment, start: Start) -> ExitCode {
     let dashboard = match Dashboard::of_this_program() {
         Ok(dashboard) => dashboard,
         Err(error) => {
@@ -61,7 +62,7 @@ pub(crate) fn run(context: Context, paths: Paths, start: Start) -> ExitCode {
         }
     };
     let controls = Arc::new(Controls {
-        paths,
+        environment,
         dashboard: dashboard.clone(),
         engine: Mutex::new(None),
         tomorrow: Mutex::new(UnixMillis::now().plus(24 * HOUR_MILLIS)),
@@ -122,21 +123,21 @@ fn set_up(app: &mut App, controls: Arc<Controls>, start: Start) {
     let started = start_engine(&controls, views.clone());
     match started {
         Ok(engine) => *lock(&controls.engine) = Some(engine),
-        Err(reason) => {
-            eprintln!("cannot follow the logs: {reason}");
+        Err(error) => {
+            eprintln!("cannot follow the logs: {error}");
             // The writer is gone only where there is no tray.
-            let _ = views.send(TrayView::without_engine(&reason));
+            let _ = views.send(TrayView::without_engine(&error.to_string()));
         }
     }
 }
 
-fn start_engine(controls: &Arc<Controls>, views: mpsc::Sender<TrayView>) -> Result<Handle, String> {
+fn start_engine(controls: &Arc<Controls>, views: mpsc::Sender<TrayView>) -> io::Result<Handle> {
     let dashboard = controls.dashboard.clone();
     let alerts = notify::start(notify::Native::new(move || dashboard.open()));
-    let mut autostart = autostart::Entry::of(&controls.paths, &controls.dashboard);
-    let paths = controls.paths.clone();
+    let mut autostart = autostart::Entry::of(&controls.environment.paths, &controls.dashboard);
+    let environment = controls.environment.clone();
     let controls = controls.clone();
-    engine::start(paths, move |update: Update| {
+    engine::start(environment, move |update: Update| {
         let zone = TimeZone::get(&update.summary.timezone).unwrap_or(TimeZone::UTC);
         *lock(&controls.tomorrow) = day_start(add_days(update.summary.day, 1), &zone);
         autostart.follow(update.config.start_at_login);
@@ -191,7 +192,7 @@ fn act(app: &AppHandle, action: Action) {
         Action::PauseUntilTomorrow => pause(Some(*lock(&controls.tomorrow))),
         Action::Resume => pause(None),
         Action::OpenSettings => {
-            if let Err(error) = settings::open(&controls.paths) {
+            if let Err(error) = settings::open(&controls.environment.paths) {
                 eprintln!("{error:#}");
             }
         }

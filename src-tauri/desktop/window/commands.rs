@@ -3,7 +3,7 @@
 use crate::settings;
 use clawspend_core::{
     api::{ApiError, Dashboard, Problem, Reader},
-    config::Paths,
+    environment::Environment,
     time::UnixMillis,
 };
 use std::sync::{Mutex, PoisonError};
@@ -11,15 +11,15 @@ use tauri::{State, command};
 
 /// The window's reader, opened when first asked and again after a failure.
 pub(crate) struct Door {
-    paths: Paths,
+    environment: Environment,
     no_tray: bool,
     reader: Mutex<Option<Reader>>,
 }
 
 impl Door {
-    pub(crate) fn new(paths: Paths, no_tray: bool) -> Self {
+    pub(crate) fn new(environment: Environment, no_tray: bool) -> Self {
         Self {
-            paths,
+            environment,
             no_tray,
             reader: Mutex::new(None),
         }
@@ -32,7 +32,7 @@ impl Door {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open = match reader.take() {
             Some(open) => open,
-            None => Reader::open(&self.paths)?,
+            None => Reader::open(self.environment.clone())?,
         };
         let answer = question(&mut open)?;
         *reader = Some(open);
@@ -42,7 +42,7 @@ impl Door {
 
 #[command(async)]
 pub(crate) fn dashboard(days: u32, door: State<'_, Door>) -> Result<Dashboard, ApiError> {
-    let mut dashboard = door.ask(|reader| reader.dashboard(days))?;
+    let mut dashboard = door.ask(|reader| reader.dashboard(days, UnixMillis::now()))?;
     dashboard
         .status
         .problems
@@ -52,7 +52,7 @@ pub(crate) fn dashboard(days: u32, door: State<'_, Door>) -> Result<Dashboard, A
 
 #[command(async)]
 pub(crate) fn revision(door: State<'_, Door>) -> Result<i64, ApiError> {
-    door.ask(Reader::revision)
+    door.ask(|reader| reader.revision())
 }
 
 #[command(async)]
@@ -65,10 +65,10 @@ pub(crate) fn pause_notifications(
 
 #[command(async)]
 pub(crate) fn open_config(door: State<'_, Door>) -> Result<(), ApiError> {
-    settings::open(&door.paths).map_err(|error| ApiError {
+    settings::open(&door.environment.paths).map_err(|error| ApiError {
         code: "open_config".into(),
         message: format!("{error:#}"),
-        hint: format!("open {} in an editor", door.paths.config_file().display()),
+        hint: format!("open {} in an editor", door.environment.paths.config_file().display()),
     })
 }
 

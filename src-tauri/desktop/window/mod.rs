@@ -3,7 +3,7 @@
 
 mod commands;
 
-use clawspend_core::config::Paths;
+use clawspend_core::environment::Environment;
 use commands::Door;
 use std::process::ExitCode;
 use tauri::{
@@ -16,7 +16,7 @@ use tauri_plugin_window_state::StateFlags;
 const LABEL: &str = "dashboard";
 
 /// Shows the dashboard until it is closed. `no_tray` makes it say that the desktop shows no tray.
-pub(crate) fn run(mut context: Context, paths: Paths, no_tray: bool) -> ExitCode {
+pub(crate) fn run(mut context: Context, environment: Environment, no_tray: bool) -> ExitCode {
     // A guard of its own: the tray's belongs to the tray.
     context.config_mut().identifier.push_str(".window");
     let app = tauri::Builder::default()
@@ -34,7 +34,7 @@ pub(crate) fn run(mut context: Context, paths: Paths, no_tray: bool) -> ExitCode
             commands::open_config,
             commands::pause_notifications
         ])
-        .manage(Door::new(paths, no_tray))
+        .manage(Door::new(environment, no_tray))
         .setup(|app| {
             #[cfg(target_os = "macos")]
             app.set_activation_policy(tauri::ActivationPolicy::Regular);
