@@ -79,19 +79,22 @@ system() {
     stop "could not install:$missing"
 }
 
-# Where packages cannot be installed for the user, one representative command per task is looked for.
+# Whether the tools a task calls are there, by whatever packages.
+present() {
+  case $1 in
+    terminal | package) have cc ;;
+    desktop) have cc && pkg-config --exists webkit2gtk-4.1 ayatana-appindicator3-0.1 2>/dev/null ;;
+    tests) have Xvfb && have dbus-daemon && have WebKitWebDriver && have xprop ;;
+    bench) have Xvfb && have dbus-daemon ;;
+    cross) have llvm-rc ;;
+    chromium) have chromium ;;
+    icons) have rsvg-convert ;;
+  esac
+}
+
 elsewhere() {
   for task; do
-    case $task in
-      terminal | package) probe="cc --version" ;;
-      desktop) probe="pkg-config --exists webkit2gtk-4.1 ayatana-appindicator3-0.1" ;;
-      tests) probe="command -v Xvfb dbus-daemon WebKitWebDriver xprop" ;;
-      bench) probe="command -v Xvfb dbus-daemon" ;;
-      cross) probe="command -v llvm-rc" ;;
-      chromium) probe="command -v chromium" ;;
-      icons) probe="command -v rsvg-convert" ;;
-    esac
-    sh -c "$probe" >/dev/null 2>&1 || stop "what '$task' needs is missing; install it and try again" \
+    present "$task" || stop "what '$task' needs is missing; install it and try again" \
       "Fedora: sudo dnf install $(packages "$task" | cut -d '|' -f 2)" \
       "Arch:   sudo pacman -S --needed $(packages "$task" | cut -d '|' -f 3)" \
       "others: what Debian calls $(packages "$task" | cut -d '|' -f 1)"

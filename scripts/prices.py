@@ -43,6 +43,8 @@ LITELLM_KEYS = [
     "cache_creation_input_token_cost",
     "cache_creation_input_token_cost_above_1hr",
 ]
+# A rate above $1,000 per million tokens is a slip of the source (LiteLLM's jais-30b-chat), not a price.
+ABSURD = 1000 * 10**9
 REGIONS = ["us", "eu", "apac", "au", "jp", "in", "us-gov"]
 
 
@@ -180,18 +182,22 @@ def check_batch(model, periods, expected):
 def litellm_periods(row):
     """A LiteLLM row as one undated period; empty when it has no price for text."""
 
-    def price(key):
+    def prices(row, suffix=""):
         # A zero here means "not listed" or "included in a plan": never a price.
-        return nano(Decimal(row[key]) * 10**6) if row.get(key) else None
+        found = [row.get(key + suffix) for key in LITELLM_KEYS]
+        return [nano(Decimal(price) * 10**6) if price else None for price in found]
 
-    base = [price(key) for key in LITELLM_KEYS]
-    if base[0] is None or base[1] is None:
-        return []
     over = {}
-    for column, key in enumerate(LITELLM_KEYS):
+    if steps := row.get("tiered_pricing"):
+        base = prices(steps[0])
+        over = {int(step["range"][0]): prices(step) for step in steps[1:]}
+    else:
+        base = prices(row)
         for name in row:
-            if tier := re.fullmatch(re.escape(key) + r"_above_(\d+)k_tokens", name):
-                over.setdefault(int(tier[1]) * 1000, [None] * len(COLUMNS))[column] = price(name)
+            if tier := re.fullmatch(r"input_cost_per_token(_above_(\d+)k_tokens)", name):
+                over[int(tier[2]) * 1000] = prices(row, tier[1])
+    if base[0] is None or base[1] is None or max(base[:2]) > ABSURD:
+        return []
     fees = set(row.get("search_context_cost_per_query", {}).values())
     return [schedule(base, over) | ({"search": nano(fees.pop())} if len(fees) == 1 else {})]
 
@@ -344,7 +350,7 @@ def provider_text(provider_id, entry, models):
         clash = taken & names
         assert not clash, f"{provider_id}: {clash} twice"
         taken |= names
-        others = sorted(names - {model["id"].lower()})
+        others = sorted(names - {model["id"]})
         texts.append(compact({"id": model["id"]} | ({"names": others} if others else {}) | model))
     return compact(head)[:-1] + ',"models":[\n' + ",\n".join(texts) + "\n]}"
 

@@ -1,1 +1,4 @@
 //! Whole-product tests: the corpus generator and shared helpers.
+#![forbid(unsafe_code)]
+
+pub mod corpus;

@@ -1,2 +1,160 @@
-//! The command line.
-fn main() {}
+//! `clawspend`: what your AI coding agents spent, on the command line.
+
+mod doctor;
+mod host;
+mod json;
+mod report;
+mod table;
+mod today;
+
+use clap::{Parser, Subcommand};
+use clawspend_core::{
+    api::{ApiError, Progress},
+    environment::Environment,
+    ingest::{CaughtUp, catch_up},
+    ledger::LedgerError,
+};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+/// What your AI coding agents spent: OpenClaw and Claude Code, read from their logs, on this machine only.
+#[derive(Debug, Parser)]
+#[command(name = "clawspend", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Today's spend
+    Today(today::Arguments),
+    /// Sums over a range of days, by any dimensions
+    Report(report::Arguments),
+    /// Where was looked, what was found, and what stands in the way of a true number
+    Doctor(doctor::Arguments),
+    /// The version of Clawspend and of its price book
+    Version(VersionArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct VersionArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a command failed: one sentence and a hint.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    hint: String,
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self {
+            message: error.message,
+            hint: error.hint,
+        }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            message: format!("cannot write the answer: {error}"),
+            hint: "check where the output goes".into(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Today(arguments) => today::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Version(arguments) => version(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { message, hint }) => {
+            let _ = writeln!(std::io::stderr(), "clawspend: {message}\nHint: {hint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn environment() -> Result<Environment, Failure> {
+    Environment::of_process().map_err(|error| Failure {
+        message: error.to_string(),
+        hint: "or set HOME".into(),
+    })
+}
+
+/// Prints to standard output; a reader that has gone away, as in `| head`, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => Ok(written?),
+    }
+}
+
+/// Says something on standard error that is not the answer.
+fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "clawspend: {text}");
+}
+
+/// Reads what is new, with a progress bar when somebody watches and it takes a moment.
+fn refresh(environment: &Environment) -> Result<(), Failure> {
+    let (config, problems) = environment.config();
+    for problem in problems {
+        note(&format!("{}. {}", problem.message, problem.hint));
+    }
+    let mut bar: Option<indicatif::ProgressBar> = None;
+    let watched = std::io::stderr().is_terminal();
+    let caught_up = catch_up(environment, &config, &mut |progress: Progress| {
+        if watched && progress.files_done < progress.files_total {
+            let bar = bar.get_or_insert_with(|| {
+                let style = "Reading logs {bar:30} {bytes}/{total_bytes}, {eta} left";
+                let bar = indicatif::ProgressBar::new(progress.bytes_total);
+                bar.set_style(
+                    indicatif::ProgressStyle::with_template(style)
+                        .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
+                );
+                bar
+            });
+            bar.set_position(progress.bytes_done);
+        }
+    });
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    if caught_up? == CaughtUp::Behind {
+        note("another Clawspend is still reading the logs; these are the figures so far");
+    }
+    Ok(())
+}
+
+fn version(arguments: &VersionArguments) -> Result<(), Failure> {
+    let book = clawspend_core::pricing::PriceBook::embedded();
+    print(&if arguments.json {
+        json::version(book)
+    } else {
+        format!(
+            "clawspend {}\nprice book of {} ({})\n",
+            env!("CARGO_PKG_VERSION"),
+            book.generated_on(),
+            book.version()
+        )
+    })
+}

@@ -2,12 +2,25 @@
 //! these and nothing else.
 
 use crate::{
+    config::Config,
+    engine::with_cause,
+    environment::{Environment, zone},
+    follow::Follower,
+    ledger::{
+        IngestLock, Ledger, LedgerError,
+        files::{Counts, path_text},
+        query::{Name, Rollup},
+        state,
+    },
     money::NanoUsd,
-    summary::{BreakdownRow, DayAmounts, Summary},
-    time::UnixMillis,
+    report::{Report, ReportRequest, report},
+    summary::{Amount, BreakdownRow, DayAmounts, Summary, by_model, days_needed, summarise},
+    time::{Slot, UnixMillis, add_days, slots},
     usage::{Fault, Source},
 };
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// Everything the dashboard window shows, in one reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,4 +178,356 @@ pub struct BrokenRecord {
     /// Byte offset of the line, or sequence number of the row.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub offset: u64,
+}
+
+/// What doctor tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doctor {
+    /// Every root that was looked at.
+    pub roots: Vec<Root>,
+    /// What all records came to.
+    pub counts: Counts,
+    /// The first twenty records that could not be read.
+    pub broken: Vec<BrokenRecord>,
+    /// The ledger's file.
+    pub ledger_path: String,
+    /// Its size.
+    pub ledger_bytes: u64,
+    /// The responses in it.
+    pub responses: u64,
+    /// SQLite's own check of it: "ok" alone, or what is wrong.
+    pub integrity: Vec<String>,
+    /// The config file.
+    pub config_path: String,
+    /// Models without a price, over the whole history.
+    pub unpriced: Vec<BreakdownRow>,
+    /// What the engine is doing.
+    pub status: Status,
+    /// What stands in the way of a true number, found by a look of our own.
+    pub problems: Vec<Problem>,
+}
+
+/// Why a request was not answered: a stable code, what was tried, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[error("{message}")]
+pub struct ApiError {
+    /// Stable name, such as `ledger_missing`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl From<LedgerError> for ApiError {
+    fn from(error: LedgerError) -> Self {
+        let code = match error {
+            LedgerError::Missing(_) => "ledger_missing",
+            LedgerError::TooNew { .. } => "ledger_too_new",
+            LedgerError::Foreign(_) => "ledger_foreign",
+            LedgerError::Corrupt(_) => "ledger_damaged",
+            LedgerError::Full(_) => "disk_full",
+            LedgerError::Open { .. } => "ledger_unopenable",
+            LedgerError::Sqlite { .. } => "ledger",
+        };
+        Self {
+            code: code.into(),
+            message: with_cause(&error),
+            hint: error.hint().into(),
+        }
+    }
+}
+
+/// Rows of a breakdown table that the window gets at most.
+const BREAKDOWN_ROWS: usize = 200;
+
+/// A reader of the ledger, as the window and the command line are.
+#[derive(Debug)]
+pub struct Reader {
+    ledger: Ledger,
+    environment: Environment,
+    config: Config,
+    zone: TimeZone,
+    zone_name: String,
+}
+
+impl Reader {
+    /// Opens the ledger for reading.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn open(environment: Environment) -> Result<Self, ApiError> {
+        let ledger = Ledger::open_reader(&environment.paths.ledger())?;
+        let (config, _) = environment.config();
+        let (zone, zone_name) = zone(&config);
+        Ok(Self {
+            ledger,
+            environment,
+            config,
+            zone,
+            zone_name,
+        })
+    }
+
+    /// Moves when anything in the ledger has changed.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn revision(&self) -> Result<i64, ApiError> {
+        Ok(self.ledger.data_version()?)
+    }
+
+    /// The figures around today.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn summary(&mut self, now: UnixMillis) -> Result<Summary, ApiError> {
+        Ok(summary(&mut self.ledger, now, &self.zone, &self.zone_name)?)
+    }
+
+    /// Sums by any dimensions.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn report(&mut self, request: ReportRequest) -> Result<Report, ApiError> {
+        Ok(report(&mut self.ledger, request)?)
+    }
+
+    /// The zone whose days count, and its name.
+    #[must_use]
+    pub fn zone(&self) -> (&TimeZone, &str) {
+        (&self.zone, &self.zone_name)
+    }
+
+    /// What all records came to.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn counts(&self) -> Result<Counts, ApiError> {
+        Ok(self.ledger.counts()?)
+    }
+
+    /// The days of a chart, oldest first, also those without spend: the last `days` up to today.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn chart(&mut self, days: u32, now: UnixMillis) -> Result<Vec<DayAmounts>, ApiError> {
+        let until = now.day(&self.zone);
+        let since = add_days(until, 1 - i64::from(days));
+        let rows = self
+            .ledger
+            .days(since, until, &self.zone, &self.zone_name)?;
+        let mut chart = Vec::new();
+        let mut rest = rows.as_slice();
+        for offset in 0..i64::from(days) {
+            let day = add_days(since, offset);
+            let (of_day, later) = rest.split_at(rest.partition_point(|row| row.day <= day));
+            rest = later;
+            chart.push(DayAmounts {
+                day,
+                models: by_model(of_day.iter()),
+            });
+        }
+        Ok(chart)
+    }
+
+    /// What the engine is doing; `Stopped` when no process follows the logs.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn status(&self) -> Result<Status, ApiError> {
+        let stored = self
+            .ledger
+            .state(state::STATUS)?
+            .and_then(|text| serde_json::from_str(&text).ok());
+        let mut status = stored.unwrap_or(Status {
+            phase: Phase::Stopped,
+            problems: Vec::new(),
+            caught_up_at: None,
+        });
+        if !IngestLock::is_held(&self.environment.paths.ingest_lock()) {
+            status.phase = Phase::Stopped;
+        }
+        Ok(status)
+    }
+
+    /// Everything the dashboard window shows, for the last `days`.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn dashboard(&mut self, days: u32, now: UnixMillis) -> Result<Dashboard, ApiError> {
+        let (config, _) = self.environment.config();
+        if config != self.config {
+            (self.zone, self.zone_name) = zone(&config);
+            self.config = config;
+        }
+        let days = days.clamp(1, 366);
+        // Before the figures: a change during the reading is then seen again.
+        let revision = self.revision()?;
+        let summary = self.summary(now)?;
+        let chart = self.chart(days, now)?;
+        let since = add_days(summary.day, 1 - i64::from(days));
+        let mut models = Breakdown::default();
+        let mut projects = Breakdown::default();
+        let mut sessions = Breakdown::default();
+        self.ledger
+            .each_rollup(slots(since, summary.day, &self.zone), |row| {
+                models.add(row.model, None, row);
+                projects.add(row.project, None, row);
+                sessions.add(row.session, Some(row.project), row);
+            })?;
+        let by_model = models.rows(&mut self.ledger, usize::MAX)?;
+        let mut unpriced: Vec<BreakdownRow> = by_model
+            .iter()
+            .filter(|row| row.amount.unpriced_responses > 0)
+            .cloned()
+            .collect();
+        unpriced.sort_by_key(|row| std::cmp::Reverse(row.amount.tokens.total()));
+        let roots = self
+            .ledger
+            .state(state::ROOTS)?
+            .and_then(|text| serde_json::from_str(&text).ok());
+        Ok(Dashboard {
+            days: chart,
+            by_model,
+            by_project: projects.rows(&mut self.ledger, BREAKDOWN_ROWS)?,
+            by_session: sessions.rows(&mut self.ledger, BREAKDOWN_ROWS)?,
+            unpriced,
+            status: self.status()?,
+            roots: roots.unwrap_or_default(),
+            alerts: self.ledger.alerts_since(now.plus(-7 * 86_400_000))?,
+            config_path: path_text(&self.environment.paths.config_file()),
+            notifications_paused_until: paused_until(&self.ledger, now)?,
+            revision,
+            summary,
+        })
+    }
+
+    /// Everything doctor tells. Walks all roots, reads nothing from them.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn doctor(&mut self, now: UnixMillis) -> Result<Doctor, ApiError> {
+        let (config, mut problems) = self.environment.config();
+        let mut follower = Follower::new(self.environment.roots(&config), &self.ledger)?;
+        follower.scan(None)?;
+        problems.extend(follower.problems());
+        let status = self.status()?;
+        problems.extend(
+            status
+                .problems
+                .iter()
+                .filter(|problem| problem.code != "unreadable")
+                .cloned(),
+        );
+        let mut models = Breakdown::default();
+        self.ledger
+            .each_rollup(0..now.slot().0 + 1, |row| models.add(row.model, None, row))?;
+        let mut unpriced = models.rows(&mut self.ledger, usize::MAX)?;
+        unpriced.retain(|row| row.amount.unpriced_responses > 0);
+        Ok(Doctor {
+            roots: follower.root_report(),
+            counts: self.ledger.counts()?,
+            broken: self.ledger.broken_records(20)?,
+            ledger_path: path_text(self.ledger.path()),
+            ledger_bytes: self.ledger.bytes()?,
+            responses: self.ledger.response_count()?,
+            integrity: self.ledger.integrity()?,
+            config_path: path_text(&self.environment.paths.config_file()),
+            unpriced,
+            status,
+            problems,
+        })
+    }
+
+    /// Makes no notification until then; `None` ends a pause. The engine hears of it through the ledger.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn pause_notifications(&self, until: Option<UnixMillis>) -> Result<(), ApiError> {
+        let (mut ledger, _) = Ledger::open(&self.environment.paths.ledger())?;
+        let text = until.map_or_else(String::new, |until| until.0.to_string());
+        Ok(ledger.set_state(state::PAUSED_UNTIL, &text)?)
+    }
+}
+
+/// The figures around today.
+pub(crate) fn summary(
+    ledger: &mut Ledger,
+    now: UnixMillis,
+    zone: &TimeZone,
+    zone_name: &str,
+) -> Result<Summary, LedgerError> {
+    let (since, until) = days_needed(now, zone);
+    let rows = ledger.days(since, until, zone, zone_name)?;
+    let first = ledger.first_slot()?.map(|slot| slot.start().day(zone));
+    Ok(summarise(
+        &rows,
+        first,
+        ledger.last_response()?,
+        now,
+        zone,
+        zone_name,
+    ))
+}
+
+/// Until when notifications are paused; `None` once that has passed.
+pub(crate) fn paused_until(
+    ledger: &Ledger,
+    now: UnixMillis,
+) -> Result<Option<UnixMillis>, LedgerError> {
+    let until = ledger
+        .state(state::PAUSED_UNTIL)?
+        .and_then(|text| text.parse().ok())
+        .map(UnixMillis);
+    Ok(until.filter(|until| *until > now))
+}
+
+/// Sums by one dimension, while the rollups go by.
+#[derive(Default)]
+struct Breakdown(HashMap<Name, Sum>);
+
+struct Sum {
+    detail: Option<Name>,
+    source: Option<Source>,
+    amount: Amount,
+    last: Slot,
+}
+
+impl Breakdown {
+    fn add(&mut self, name: Name, detail: Option<Name>, row: &Rollup) {
+        let sum = self.0.entry(name).or_insert(Sum {
+            detail,
+            source: Some(row.source),
+            amount: Amount::default(),
+            last: row.slot,
+        });
+        sum.source = sum.source.filter(|source| *source == row.source);
+        sum.amount += row.amount;
+        sum.last = sum.last.max(row.slot);
+    }
+
+    /// The dearest rows, their names looked up.
+    fn rows(self, ledger: &mut Ledger, most: usize) -> Result<Vec<BreakdownRow>, LedgerError> {
+        let mut sums: Vec<(Name, Sum)> = self.0.into_iter().collect();
+        sums.sort_by_key(|(name, sum)| {
+            std::cmp::Reverse((sum.amount.cost, sum.amount.tokens.total(), *name))
+        });
+        sums.truncate(most);
+        sums.into_iter()
+            .map(|(name, sum)| {
+                Ok(BreakdownRow {
+                    name: ledger.text(name)?.to_string(),
+                    detail: match sum.detail {
+                        Some(detail) => ledger.text(detail)?.to_string(),
+                        None => String::new(),
+                    },
+                    source: sum.source,
+                    amount: sum.amount,
+                    last_at: sum.last.start(),
+                })
+            })
+            .collect()
+    }
 }

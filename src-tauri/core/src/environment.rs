@@ -1,7 +1,8 @@
 //! What a process is started with: its variables, the user's home, and where our own files are.
 
 use crate::{
-    config::{Config, NoHome, Paths},
+    api::Problem,
+    config::{self, Config, NoHome, Paths},
     follow::roots::{self, RootSpec},
     usage::Source,
 };
@@ -24,7 +25,10 @@ pub struct Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Variables may hold secrets.
-        out.debug_struct("Environment").field("paths", &self.paths).field("home", &self.home).finish()
+        out.debug_struct("Environment")
+            .field("paths", &self.paths)
+            .field("home", &self.home)
+            .finish()
     }
 }
 
@@ -34,7 +38,10 @@ impl Environment {
     /// # Errors
     /// [`NoHome`].
     pub fn of_process() -> Result<Self, NoHome> {
-        Self::new(Arc::new(|name: &str| std::env::var_os(name)), std::env::home_dir())
+        Self::new(
+            Arc::new(|name: &str| std::env::var_os(name)),
+            std::env::home_dir(),
+        )
     }
 
     /// One with these variables and home.
@@ -42,13 +49,32 @@ impl Environment {
     /// # Errors
     /// [`NoHome`].
     pub fn new(variables: Arc<Variables>, home: Option<PathBuf>) -> Result<Self, NoHome> {
-        Ok(Self { paths: Paths::from_env(|name| variables(name))?, home, variables })
+        Ok(Self {
+            paths: Paths::from_env(|name| variables(name))?,
+            home,
+            variables,
+        })
+    }
+
+    /// The settings in the config file, which is created on first use; the defaults where it cannot be used,
+    /// and what is wrong with it.
+    #[must_use]
+    pub fn config(&self) -> (Config, Vec<Problem>) {
+        let file = self.paths.config_file();
+        let loaded = config::load_or_create(&file, self.home.as_deref());
+        let problems = loaded.problems(&file);
+        (loaded.config.unwrap_or_default(), problems)
     }
 
     /// Every folder in which logs are looked for.
     #[must_use]
     pub fn roots(&self, config: &Config) -> Vec<RootSpec> {
-        let of = |source, folders: &[PathBuf]| folders.iter().map(|folder| (source, folder.clone())).collect();
+        let of = |source, folders: &[PathBuf]| {
+            folders
+                .iter()
+                .map(|folder| (source, folder.clone()))
+                .collect()
+        };
         let mut extra: Vec<(Source, PathBuf)> = of(Source::ClaudeCode, &config.claude_roots);
         extra.extend::<Vec<_>>(of(Source::OpenClaw, &config.openclaw_roots));
         roots::roots(&|name| (self.variables)(name), self.home.as_deref(), &extra)
@@ -63,6 +89,8 @@ pub fn zone(config: &Config) -> (TimeZone, String) {
         None => TimeZone::system(),
     };
     // A zone given by a rule alone, such as TZ=EST5EDT4, has no name.
-    let name = zone.iana_name().map_or_else(|| format!("{zone:?}"), str::to_owned);
+    let name = zone
+        .iana_name()
+        .map_or_else(|| format!("{zone:?}"), str::to_owned);
     (zone, name)
 }

@@ -52,15 +52,22 @@ impl Ingest {
     /// [`LedgerError`].
     pub fn open(environment: &Environment, config: &Config) -> Result<Opened, LedgerError> {
         let path = environment.paths.ledger();
-        let lock = IngestLock::try_take(&environment.paths.ingest_lock())
-            .map_err(|source| LedgerError::Open { path: path.clone(), source: source.into() })?;
-        let Some(lock) = lock else { return Ok(Opened::Taken) };
+        let lock = IngestLock::try_take(&environment.paths.ingest_lock()).map_err(|source| {
+            LedgerError::Open {
+                path: path.clone(),
+                source: source.into(),
+            }
+        })?;
+        let Some(lock) = lock else {
+            return Ok(Opened::Taken);
+        };
         let (mut ledger, set_aside) = Ledger::open(&path)?;
         let (zone, zone_name) = zone(config);
         let mut prices = Prices::default();
         ledger.set_zone(&zone, &zone_name)?;
         let fingerprint = format!("{:016x}", PriceBook::embedded_fingerprint());
-        let repriced = ledger.reprice(&fingerprint, &zone, &mut |response| prices.cost(response))?;
+        let repriced =
+            ledger.reprice(&fingerprint, &zone, &mut |response| prices.cost(response))?;
         if repriced > 0 {
             tracing::info!(repriced, "costs computed anew by the new price book");
         }
@@ -74,14 +81,21 @@ impl Ingest {
             prices,
             _lock: lock,
         };
-        Ok(Opened::Ours { ingest: Box::new(ingest), set_aside })
+        Ok(Opened::Ours {
+            ingest: Box::new(ingest),
+            set_aside,
+        })
     }
 
     /// Follows a changed config: other roots, another zone.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn configure(&mut self, environment: &Environment, config: &Config) -> Result<(), LedgerError> {
+    pub fn configure(
+        &mut self,
+        environment: &Environment,
+        config: &Config,
+    ) -> Result<(), LedgerError> {
         let (zone, zone_name) = zone(config);
         self.ledger.set_zone(&zone, &zone_name)?;
         self.zone = zone;
@@ -122,7 +136,8 @@ impl Ingest {
     /// How far reading the queue has come.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        self.queue.progress(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.queue
+            .progress(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Reads one batch of what is queued; true when any response changed.
@@ -130,8 +145,21 @@ impl Ingest {
     /// # Errors
     /// [`LedgerError`]; nothing of the batch remains then, and what was not read stays queued.
     pub fn step(&mut self, now: UnixMillis) -> Result<bool, LedgerError> {
-        let Self { ledger, follower, queue, zone, prices, .. } = self;
-        follower.read_batch(queue, ledger, zone, &mut |response| prices.cost(response), now)
+        let Self {
+            ledger,
+            follower,
+            queue,
+            zone,
+            prices,
+            ..
+        } = self;
+        follower.read_batch(
+            queue,
+            ledger,
+            zone,
+            &mut |response| prices.cost(response),
+            now,
+        )
     }
 }
 
@@ -181,7 +209,9 @@ pub fn catch_up(
 /// How many files have something that the ledger does not know yet.
 fn unread(path: &Path, environment: &Environment, config: &Config) -> Result<usize, LedgerError> {
     match Ledger::open_reader(path) {
-        Ok(ledger) => Ok(Follower::new(environment.roots(config), &ledger)?.scan(None)?.len()),
+        Ok(ledger) => Ok(Follower::new(environment.roots(config), &ledger)?
+            .scan(None)?
+            .len()),
         // The other process is just creating it.
         Err(LedgerError::Missing(_)) => Ok(usize::MAX),
         Err(error) => Err(error),
@@ -197,13 +227,26 @@ pub struct Prices {
 impl Prices {
     /// The computed cost of a response; `None` when its price is not known.
     pub fn cost(&mut self, response: Priceable<'_>) -> Option<NanoUsd> {
-        let Priceable { provider, model, at, tokens, modifiers, .. } = response;
-        let known = self.resolved.get(provider).and_then(|models| models.get(model));
+        let Priceable {
+            provider,
+            model,
+            at,
+            tokens,
+            modifiers,
+            ..
+        } = response;
+        let known = self
+            .resolved
+            .get(provider)
+            .and_then(|models| models.get(model));
         let resolved = match known {
             Some(resolved) => *resolved,
             None => {
                 let resolved = PriceBook::embedded().resolve(provider, model);
-                self.resolved.entry(provider.to_owned()).or_default().insert(model.to_owned(), resolved);
+                self.resolved
+                    .entry(provider.to_owned())
+                    .or_default()
+                    .insert(model.to_owned(), resolved);
                 resolved
             }
         };

@@ -55,7 +55,10 @@ impl Column {
     /// Its word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(column, _)| *column == self).map_or("", |(_, word)| word)
+        Self::ALL
+            .iter()
+            .find(|(column, _)| *column == self)
+            .map_or("", |(_, word)| word)
     }
 }
 
@@ -116,7 +119,11 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
             _ => row.slot.start().day(zone),
         };
         last = Some((row.slot.0, day));
-        let cells = request.by.iter().map(|column| cell(*column, row, day, zone)).collect();
+        let cells = request
+            .by
+            .iter()
+            .map(|column| cell(*column, row, day, zone))
+            .collect();
         *sums.entry(cells).or_default() += row.amount;
         totals += row.amount;
     })?;
@@ -128,7 +135,11 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
                 Cell::Date(day) if *column == Column::Week => iso_week(*day),
                 Cell::Date(day) if *column == Column::Month => day.strftime("%Y-%m").to_string(),
                 Cell::Date(day) => day.to_string(),
-                Cell::Hour(at) => at.timestamp().to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M%:z").to_string(),
+                Cell::Hour(at) => at
+                    .timestamp()
+                    .to_zoned(zone.clone())
+                    .strftime("%Y-%m-%dT%H:%M%:z")
+                    .to_string(),
                 Cell::Source(source) => source.as_str().to_owned(),
                 Cell::Name(name) => ledger.text(*name)?.to_string(),
             });
@@ -146,7 +157,11 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
         }
         order
     });
-    Ok(Report { rows: rows.into_iter().map(|(_, row)| row).collect(), totals, request })
+    Ok(Report {
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        totals,
+        request,
+    })
 }
 
 fn cell(column: Column, row: &Rollup, day: Date, zone: &TimeZone) -> Cell {

@@ -68,7 +68,7 @@ pub struct BreakdownRow {
     pub source: Option<Source>,
     /// Its sum.
     pub amount: Amount,
-    /// Its latest response.
+    /// The beginning of the quarter hour of its latest response.
     pub last_at: UnixMillis,
 }
 
@@ -104,7 +104,10 @@ pub struct Summary {
 #[must_use]
 pub fn days_needed(now: UnixMillis, zone: &TimeZone) -> (Date, Date) {
     let today = now.day(zone);
-    let first = today.first_of_month().min(add_days(today, -7)).min(week_start(today));
+    let first = today
+        .first_of_month()
+        .min(add_days(today, -7))
+        .min(week_start(today));
     (first, today)
 }
 
@@ -126,7 +129,10 @@ pub fn summarise(
         }
         sum
     };
-    let mut week: Vec<NanoUsd> = (1..=7).map(|back| add_days(today, -back)).map(|day| sum(day, day).cost).collect();
+    let mut week: Vec<NanoUsd> = (1..=7)
+        .map(|back| add_days(today, -back))
+        .map(|day| sum(day, day).cost)
+        .collect();
     week.sort_unstable();
     Summary {
         as_of: now,
@@ -134,7 +140,9 @@ pub fn summarise(
         day: today,
         today: sum(today, today),
         yesterday: sum(add_days(today, -1), add_days(today, -1)),
-        median_7d: first.filter(|first| *first <= add_days(today, -7)).map(|_| week[3]),
+        median_7d: first
+            .filter(|first| *first <= add_days(today, -7))
+            .map(|_| week[3]),
         week: sum(week_start(today), today),
         month: sum(today.first_of_month(), today),
         models: by_model(rows.iter().filter(|row| row.day == today)),
@@ -148,8 +156,13 @@ pub fn by_model<'a>(rows: impl Iterator<Item = &'a DayRow>) -> Vec<ModelAmount> 
     for row in rows {
         *models.entry(&row.model).or_default() += row.amount;
     }
-    let mut models: Vec<ModelAmount> =
-        models.into_iter().map(|(model, amount)| ModelAmount { model: model.to_owned(), amount }).collect();
+    let mut models: Vec<ModelAmount> = models
+        .into_iter()
+        .map(|(model, amount)| ModelAmount {
+            model: model.to_owned(),
+            amount,
+        })
+        .collect();
     models.sort_by_key(|model| std::cmp::Reverse((model.amount.cost, model.amount.tokens.total())));
     models
 }

@@ -314,7 +314,8 @@ mod tests {
                 serious: true,
             };
             assert_eq!(loaded.problems(&path), [expected]);
-            set(&path, None, "budget", "daily_usd", "5").expect_err("a faulty file is not edited");
+            let refused = set(&path, None, "budget", "daily_usd", "5");
+            assert_eq!(refused, Err(loaded.faults), "a faulty file is not edited");
             assert_eq!(fs::read(&path).expect("the file"), bytes);
         }
     }

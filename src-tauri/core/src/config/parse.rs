@@ -33,7 +33,7 @@ pub struct Place {
     pub column: usize,
 }
 
-/// "line 12, column 1: unknown key `daily_us` in [budget]; did you mean `daily_usd`?"
+/// `line 12, column 1: unknown key "daily_us" in [budget]; …`: one line, no full stop.
 impl fmt::Display for ConfigFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Place { line, column }) = self.place {

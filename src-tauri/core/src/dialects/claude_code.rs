@@ -21,7 +21,11 @@ const ABSURD_SEARCHES: u64 = 100_000;
 /// Says what one line means. `line` comes without its newline; `carry` keeps the time of the last line that had one.
 #[must_use]
 pub fn parse<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Line<'a> {
-    if json::mentions_usage(line) { super::line(read(line, context, carry)) } else { json::without_usage(line) }
+    if json::mentions_usage(line) {
+        super::line(read(line, context, carry))
+    } else {
+        json::without_usage(line)
+    }
 }
 
 fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<'a> {
@@ -37,7 +41,11 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
     if !usage.present {
         return Err(Reason::NoUsage.into());
     }
-    let model = record.message.model.text().unwrap_or(Cow::Borrowed("unknown"));
+    let model = record
+        .message
+        .model
+        .text()
+        .unwrap_or(Cow::Borrowed("unknown"));
     if model.starts_with('<') {
         return Err(Reason::Synthetic.into());
     }
@@ -60,7 +68,10 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
         rank: context.rank.saturating_add(u8::from(sidechain)),
         forked: !record.forked_from.is_missing(),
         has_speed: usage.speed.text().is_some(),
-        session: record.session.text().unwrap_or(Cow::Borrowed(&context.session)),
+        session: record
+            .session
+            .text()
+            .unwrap_or(Cow::Borrowed(&context.session)),
         project: record.cwd.text().unwrap_or(Cow::Borrowed(&context.project)),
         agent: Cow::Borrowed(if sidechain { "subagent" } else { "main" }),
         branch: record.branch.text().unwrap_or_default(),
@@ -149,11 +160,18 @@ impl<'a> Record<'a> {
         let source = Source::ClaudeCode.as_str().as_bytes();
         if let Some(id) = self.message.id.text() {
             let unique = id.chars().nth(UNIQUE_ID_CHARS - 1).is_some();
-            let identity = if unique { Identity::Strong } else { Identity::Weak };
+            let identity = if unique {
+                Identity::Strong
+            } else {
+                Identity::Weak
+            };
             return (hash::cluster(&[source, id.as_bytes()]), identity);
         }
         if let Some(uuid) = self.uuid.text() {
-            return (hash::cluster(&[source, b"uuid", uuid.as_bytes()]), Identity::Strong);
+            return (
+                hash::cluster(&[source, b"uuid", uuid.as_bytes()]),
+                Identity::Strong,
+            );
         }
         let said = [
             at.0.cast_unsigned(),
@@ -163,7 +181,10 @@ impl<'a> Record<'a> {
             tokens.output,
         ];
         let said = said.map(u64::to_le_bytes);
-        (hash::cluster(&[source, b"said", model.as_bytes(), said.as_flattened()]), Identity::Strong)
+        (
+            hash::cluster(&[source, b"said", model.as_bytes(), said.as_flattened()]),
+            Identity::Strong,
+        )
     }
 }
 
@@ -251,8 +272,11 @@ impl<'a> Usage<'a> {
     fn amounts(&self) -> Result<(Tokens, Modifiers), Fault> {
         // The total is right where the split disagrees; without a split every write is a five-minute one.
         let split = (self.cache_write_5m.count(), self.cache_write_1h.count());
-        let writes =
-            if self.cache_write.is_missing() { split.0.saturating_add(split.1) } else { self.cache_write.count() };
+        let writes = if self.cache_write.is_missing() {
+            split.0.saturating_add(split.1)
+        } else {
+            self.cache_write.count()
+        };
         let cache_write_1h = split.1.min(writes);
         let tokens = plausible(Tokens {
             input: self.input.count(),
@@ -294,7 +318,12 @@ impl<'a> Usage<'a> {
         for (index, usage) in found {
             let (tokens, modifiers) = usage.amounts()?;
             if tokens.total() > 0 {
-                steps.push(Step { index, model: usage.model.text(), tokens, fast: modifiers.fast });
+                steps.push(Step {
+                    index,
+                    model: usage.model.text(),
+                    tokens,
+                    fast: modifiers.fast,
+                });
             }
         }
         Ok(steps)
@@ -313,12 +342,24 @@ impl<'a> Step<'a> {
     /// The step as an observation of its own; what it does not say is as in `whole`.
     fn extra(&self, whole: &Observation<'a>) -> Observation<'a> {
         let own_model = self.model.as_ref().filter(|model| **model != whole.model);
-        let fast = if own_model.is_some() { self.fast } else { whole.modifiers.fast };
+        let fast = if own_model.is_some() {
+            self.fast
+        } else {
+            whole.modifiers.fast
+        };
         Observation {
-            cluster: hash::cluster(&[&whole.cluster.to_le_bytes(), b"#iter", &self.index.to_le_bytes()]),
+            cluster: hash::cluster(&[
+                &whole.cluster.to_le_bytes(),
+                b"#iter",
+                &self.index.to_le_bytes(),
+            ]),
             model: own_model.unwrap_or(&whole.model).clone(),
             tokens: self.tokens,
-            modifiers: Modifiers { fast, web_searches: 0, ..whole.modifiers },
+            modifiers: Modifiers {
+                fast,
+                web_searches: 0,
+                ..whole.modifiers
+            },
             recorded: None,
             extras: Vec::new(),
             ..whole.clone()

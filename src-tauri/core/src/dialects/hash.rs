@@ -32,7 +32,12 @@ mod tests {
 
     #[test]
     fn parts_do_not_run_into_each_other() {
-        let hashes = [cluster(&[b"ab", b"c"]), cluster(&[b"a", b"bc"]), cluster(&[b"abc"]), cluster(&[b"abc", b""])];
+        let hashes = [
+            cluster(&[b"ab", b"c"]),
+            cluster(&[b"a", b"bc"]),
+            cluster(&[b"abc"]),
+            cluster(&[b"abc", b""]),
+        ];
         for (index, hash) in hashes.iter().enumerate() {
             assert!(!hashes[..index].contains(hash), "{index}");
         }

@@ -47,7 +47,10 @@ impl<'a> Cursor<'a> {
 
     /// Calls `visit` with each member's key while standing at its value, which `visit` must pass over. Escapes in
     /// keys are not decoded. Any other kind of value is passed over; the result tells whether it was an object.
-    pub(super) fn members(&mut self, mut visit: impl FnMut(&'a [u8], &mut Self) -> Option<()>) -> Option<bool> {
+    pub(super) fn members(
+        &mut self,
+        mut visit: impl FnMut(&'a [u8], &mut Self) -> Option<()>,
+    ) -> Option<bool> {
         self.items(b'{', |cursor| {
             let key = cursor.string()?;
             cursor.space();
@@ -107,7 +110,11 @@ impl<'a> Cursor<'a> {
             let quote = self.at + memchr(b'"', &self.text[self.at..])?;
             // Counting back stops at the last quote looked at, so that a run of backslashes is read once.
             let before = &self.text[self.at..quote];
-            let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+            let backslashes = before
+                .iter()
+                .rev()
+                .take_while(|byte| **byte == b'\\')
+                .count();
             self.at = quote + 1;
             if backslashes % 2 == 0 {
                 return Some(&self.text[start..quote]);
@@ -138,7 +145,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn scalar(&mut self) -> Option<()> {
-        let length = self.text[self.at..].iter().take_while(|byte| in_scalar(**byte)).count();
+        let length = self.text[self.at..]
+            .iter()
+            .take_while(|byte| in_scalar(**byte))
+            .count();
         self.at += length;
         (length > 0).then_some(())
     }
@@ -205,10 +215,15 @@ impl<'a> Value<'a> {
     pub(super) fn count(self) -> u64 {
         let number = self.quoted().unwrap_or(self.0).trim_ascii();
         if !number.is_empty() && number.len() < 19 && number.iter().all(u8::is_ascii_digit) {
-            return number.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
+            return number
+                .iter()
+                .fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
         }
         // "inf" and "nan" are no JSON numbers.
-        let number = number.first().filter(|byte| byte.is_ascii_digit()).and_then(|_| str::from_utf8(number).ok());
+        let number = number
+            .first()
+            .filter(|byte| byte.is_ascii_digit())
+            .and_then(|_| str::from_utf8(number).ok());
         let number = number.and_then(|number| number.parse::<f64>().ok());
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the cast saturates
         number.map_or(0, |number| number as u64)
@@ -225,12 +240,20 @@ impl<'a> Value<'a> {
             return UnixMillis::parse_rfc3339(str::from_utf8(text).ok()?);
         }
         let number = i64::try_from(self.count()).ok()?;
-        UnixMillis(if number < 100_000_000_000 { number * 1000 } else { number }).plausible()
+        UnixMillis(if number < 100_000_000_000 {
+            number * 1000
+        } else {
+            number
+        })
+        .plausible()
     }
 
     /// A cursor that stands at the value.
     pub(super) fn cursor(self) -> Cursor<'a> {
-        Cursor { text: self.0, at: 0 }
+        Cursor {
+            text: self.0,
+            at: 0,
+        }
     }
 
     fn quoted(self) -> Option<&'a [u8]> {

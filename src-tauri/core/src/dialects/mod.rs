@@ -66,7 +66,27 @@ const ABSURD_TOKENS: u64 = 10_000_000_000;
 
 /// Refuses counts that can only be damage, so that sums never overflow.
 fn plausible(tokens: Tokens) -> Result<Tokens, Fault> {
-    let Tokens { input, output, cache_read, cache_write_5m, cache_write_1h, unsplit } = tokens;
-    let absurd = [input, output, cache_read, cache_write_5m, cache_write_1h, unsplit].iter().any(|n| *n > ABSURD_TOKENS);
-    if absurd { Err(Fault::AbsurdTokens) } else { Ok(tokens) }
+    let Tokens {
+        input,
+        output,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        unsplit,
+    } = tokens;
+    let absurd = [
+        input,
+        output,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        unsplit,
+    ]
+    .iter()
+    .any(|n| *n > ABSURD_TOKENS);
+    if absurd {
+        Err(Fault::AbsurdTokens)
+    } else {
+        Ok(tokens)
+    }
 }

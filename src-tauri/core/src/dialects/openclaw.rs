@@ -13,7 +13,9 @@ use crate::{
 use std::borrow::Cow;
 
 /// Providers that run on the user's own machine, where a cost of zero is the truth. Lower case, letters and digits only.
-const LOCAL_PROVIDERS: [&str; 8] = ["ollama", "lmstudio", "llamacpp", "vllm", "sglang", "localai", "local", "mlx"];
+const LOCAL_PROVIDERS: [&str; 8] = [
+    "ollama", "lmstudio", "llamacpp", "vllm", "sglang", "localai", "local", "mlx",
+];
 
 /// Says what one event means. `line` comes without its newline; `carry` keeps what the header and model changes of
 /// the same session said.
@@ -46,22 +48,37 @@ fn tells_of_later_events(line: &[u8]) -> bool {
 fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<'a> {
     let record = Cursor::line(line, Record::read).ok_or(Fault::NotJson)?;
     let message = &record.message;
-    let own_time = message.timestamp.instant().or_else(|| record.timestamp.instant());
+    let own_time = message
+        .timestamp
+        .instant()
+        .or_else(|| record.timestamp.instant());
     carry.at = own_time.or(carry.at);
     record.remember(carry)?;
     if !record.kind.is("message") || !message.role.is("assistant") {
         return Err(Reason::NotAssistant.into());
     }
     let known = |value: &Option<String>| value.clone().map(Cow::Owned);
-    let provider = message.provider.text().or_else(|| known(&carry.provider)).unwrap_or_default();
-    let model = message.model.text().or_else(|| message.model_id.text()).or_else(|| known(&carry.model));
+    let provider = message
+        .provider
+        .text()
+        .or_else(|| known(&carry.provider))
+        .unwrap_or_default();
+    let model = message
+        .model
+        .text()
+        .or_else(|| message.model_id.text())
+        .or_else(|| known(&carry.model));
     let model = model.unwrap_or(Cow::Borrowed("unknown"));
     if message.api.is("openclaw-transcript")
         || provider == "openclaw" && (model == "delivery-mirror" || model == "gateway-injected")
     {
         return Err(Reason::Synthetic.into());
     }
-    let usage = if message.usage.present { &message.usage } else { &record.usage };
+    let usage = if message.usage.present {
+        &message.usage
+    } else {
+        &record.usage
+    };
     if !usage.present {
         return Err(Reason::NoUsage.into());
     }
@@ -69,7 +86,10 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
     if tokens.total() == 0 {
         return Err(Reason::ZeroUsage.into());
     }
-    let at = own_time.or(context.stored_at).or(carry.at).ok_or(Fault::BadTimestamp)?;
+    let at = own_time
+        .or(context.stored_at)
+        .or(carry.at)
+        .ok_or(Fault::BadTimestamp)?;
     let session = known(&carry.session).unwrap_or(Cow::Borrowed(&context.session));
     let id = record.id.text();
     let cluster = match &id {
@@ -105,14 +125,31 @@ fn event_cluster(id: &str, own_time: Option<UnixMillis>, tokens: Tokens) -> u128
     let source = Source::OpenClaw.as_str().as_bytes();
     let used = [tokens.input, tokens.output].map(u64::to_le_bytes);
     let at = own_time.map(|at| at.0.to_le_bytes());
-    hash::cluster(&[source, id.as_bytes(), at.as_ref().map_or(&[], |at| at), used.as_flattened()])
+    hash::cluster(&[
+        source,
+        id.as_bytes(),
+        at.as_ref().map_or(&[], |at| at),
+        used.as_flattened(),
+    ])
 }
 
 fn nameless_cluster(session: &str, at: UnixMillis, model: &str, tokens: Tokens) -> u128 {
     let source = Source::OpenClaw.as_str().as_bytes();
-    let said = [at.0.cast_unsigned(), tokens.input, tokens.output, tokens.cache_read, tokens.cache_write_5m];
+    let said = [
+        at.0.cast_unsigned(),
+        tokens.input,
+        tokens.output,
+        tokens.cache_read,
+        tokens.cache_write_5m,
+    ];
     let said = said.map(u64::to_le_bytes);
-    hash::cluster(&[source, b"said", session.as_bytes(), model.as_bytes(), said.as_flattened()])
+    hash::cluster(&[
+        source,
+        b"said",
+        session.as_bytes(),
+        model.as_bytes(),
+        said.as_flattened(),
+    ])
 }
 
 /// One event's members that matter.
@@ -296,7 +333,11 @@ impl<'a> Usage<'a> {
     }
 
     fn tokens(&self) -> Result<Tokens, Fault> {
-        let first = |spellings: &[Value<'a>]| spellings.iter().fold(Value::default(), |first, next| first.or(*next));
+        let first = |spellings: &[Value<'a>]| {
+            spellings
+                .iter()
+                .fold(Value::default(), |first, next| first.or(*next))
+        };
         let cached = first(&self.cached);
         let cache_read = first(&self.cache_read).or(cached).count();
         let inside = if cached.is_missing() { 0 } else { cache_read };
@@ -358,6 +399,10 @@ impl<'a> Cost<'a> {
 
 /// Ollama also serves hosted models, whose names end in "cloud".
 fn is_local(provider: &str, model: &str) -> bool {
-    let name = provider.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let name = provider
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_ascii_lowercase();
     LOCAL_PROVIDERS.contains(&name.as_str()) && !model.ends_with("cloud")
 }

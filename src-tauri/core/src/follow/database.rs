@@ -22,40 +22,69 @@ pub(super) fn read(
     let path = &pending.path;
     let before = openclaw_db::stamp(path)?;
     let mut cursors: Cursors = serde_json::from_str(&state.carry).unwrap_or_default();
-    let survey = if pending.thorough { Survey::Thorough } else { Survey::Quick };
+    let survey = if pending.thorough {
+        Survey::Thorough
+    } else {
+        Survey::Quick
+    };
     let mut failed: Option<LedgerError> = None;
-    let reading = openclaw_db::read_new(path, &pending.log.context, &cursors, survey, &mut |row, carry| {
-        if failed.is_some() {
-            return;
-        }
-        let counts = state.counts;
-        let taken = match row.json {
-            Ok(json) => take(openclaw::parse(json, row.context, carry), row.place, state, batch),
-            Err(fault) => broken(fault, row.place, state, batch),
-        };
-        if row.again {
-            state.counts = counts;
-        }
-        failed = taken.err();
-    });
+    let reading = openclaw_db::read_new(
+        path,
+        &pending.log.context,
+        &cursors,
+        survey,
+        &mut |row, carry| {
+            if failed.is_some() {
+                return;
+            }
+            let counts = state.counts;
+            let taken = match row.json {
+                Ok(json) => take(
+                    openclaw::parse(json, row.context, carry),
+                    row.place,
+                    state,
+                    batch,
+                ),
+                Err(fault) => broken(fault, row.place, state, batch),
+            };
+            if row.again {
+                state.counts = counts;
+            }
+            failed = taken.err();
+        },
+    );
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let reading = reading.map_err(|incomplete| ReadError::Incomplete(problem(pending, &incomplete)))?;
+    let reading =
+        reading.map_err(|incomplete| ReadError::Incomplete(problem(pending, &incomplete)))?;
     cursors.advance(reading.moved);
     state.counts.no_usage += reading.passed_over;
     state.identity = pending.stat.identity;
     state.size = pending.stat.size;
     state.carry = serde_json::to_string(&cursors).unwrap_or_default();
     let rested = !reading.more && before.rested(now);
-    state.stamp = if rested { serde_json::to_string(&before).unwrap_or_default() } else { String::new() };
+    state.stamp = if rested {
+        serde_json::to_string(&before).unwrap_or_default()
+    } else {
+        String::new()
+    };
     batch.set_file(state)?;
-    Ok(if reading.more { Ended::More } else { Ended::End })
+    Ok(if reading.more {
+        Ended::More
+    } else {
+        Ended::End
+    })
 }
 
 fn problem(pending: &Pending, incomplete: &Incomplete) -> Problem {
     Problem {
-        code: if incomplete.passes() { "database_busy" } else { "database_unknown" }.into(),
+        code: if incomplete.passes() {
+            "database_busy"
+        } else {
+            "database_unknown"
+        }
+        .into(),
         message: format!("{}: {incomplete}", pending.path.display()),
         hint: if incomplete.passes() {
             "nothing to do: its figures stay as they were last read, and it is tried again"

@@ -55,7 +55,11 @@ impl Stat {
             .and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
             .and_then(|since| i64::try_from(since.as_nanos()).ok())
             .unwrap_or_default();
-        Self { identity, size: metadata.len(), mtime }
+        Self {
+            identity,
+            size: metadata.len(),
+            mtime,
+        }
     }
 
     fn age_millis(&self, now: UnixMillis) -> i64 {
@@ -64,7 +68,11 @@ impl Stat {
 
     /// The modification time to remember; 0, so that the next scan looks again, while it is fresh.
     pub(super) fn settled_mtime(&self, now: UnixMillis) -> i64 {
-        if self.age_millis(now) < FRESH_MILLIS { 0 } else { self.mtime }
+        if self.age_millis(now) < FRESH_MILLIS {
+            0
+        } else {
+            self.mtime
+        }
     }
 }
 
@@ -110,7 +118,9 @@ pub(super) struct Room {
 fn parse<'a>(kind: Kind, line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Line<'a> {
     match kind {
         Kind::ClaudeJsonl => claude_code::parse(line, context, carry),
-        Kind::OpenClawJsonl | Kind::OpenClawArchive | Kind::OpenClawDb => openclaw::parse(line, context, carry),
+        Kind::OpenClawJsonl | Kind::OpenClawArchive | Kind::OpenClawDb => {
+            openclaw::parse(line, context, carry)
+        }
     }
 }
 
@@ -168,7 +178,7 @@ pub(super) fn read(
     }
     state.identity = stat.identity;
     if log.kind == Kind::OpenClawArchive {
-        return read_archive(file, stat, log, state, batch, room, buffer, now);
+        return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();
     file.seek(SeekFrom::Start(state.offset))?;
@@ -180,7 +190,12 @@ pub(super) fn read(
         }
         match lines.next()? {
             Some(Piece::Line(offset, line)) => {
-                take(parse(log.kind, line, &log.context, &mut carry), offset, state, batch)?;
+                take(
+                    parse(log.kind, line, &log.context, &mut carry),
+                    offset,
+                    state,
+                    batch,
+                )?;
             }
             Some(Piece::TooLong(offset)) => broken(Fault::TooLong, offset, state, batch)?,
             None => break Ended::End,
@@ -215,9 +230,12 @@ pub(super) fn read(
 }
 
 /// An archive does not grow: any change means reading it whole.
-#[expect(clippy::too_many_arguments, reason = "the arguments of `read`, passed on")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the arguments of `read`, passed on"
+)]
 fn read_archive(
-    mut file: File,
+    path: &Path,
     stat: Stat,
     log: &LogFile,
     state: &mut FileState,
@@ -230,13 +248,17 @@ fn read_archive(
     if let Some(id) = state.id {
         batch.forget_broken(id)?;
     }
-    file.seek(SeekFrom::Start(0))?;
     let mut carry = Carry::default();
-    let mut lines = Lines::new(archive::unpack(&file)?, 0, std::mem::take(buffer));
+    let mut lines = Lines::new(archive::open(path)?, 0, std::mem::take(buffer));
     loop {
         match lines.next() {
             Ok(Some(Piece::Line(offset, line))) => {
-                take(parse(log.kind, line, &log.context, &mut carry), offset, state, batch)?;
+                take(
+                    parse(log.kind, line, &log.context, &mut carry),
+                    offset,
+                    state,
+                    batch,
+                )?;
             }
             Ok(Some(Piece::TooLong(offset))) => broken(Fault::TooLong, offset, state, batch)?,
             Ok(None) => break,
@@ -248,7 +270,12 @@ fn read_archive(
     }
     let rest = lines.rest();
     if !rest.is_empty() {
-        take(parse(log.kind, rest, &log.context, &mut carry), lines.offset(), state, batch)?;
+        take(
+            parse(log.kind, rest, &log.context, &mut carry),
+            lines.offset(),
+            state,
+            batch,
+        )?;
     }
     *buffer = lines.into_buffer();
     room.bytes = room.bytes.saturating_sub(stat.size);
@@ -285,7 +312,9 @@ fn prove(file: &mut File, state: &mut FileState) -> io::Result<()> {
 fn hashes(file: &mut File, head: u64, offset: u64) -> io::Result<(Option<u64>, Option<u64>)> {
     let mut bytes = [0_u8; 1024];
     let mut hash = |from: u64, length: u64| -> io::Result<Option<u64>> {
-        let Ok(length) = usize::try_from(length.min(HEAD)) else { return Ok(None) };
+        let Ok(length) = usize::try_from(length.min(HEAD)) else {
+            return Ok(None);
+        };
         file.seek(SeekFrom::Start(from))?;
         match file.read_exact(&mut bytes[..length]) {
             Ok(()) => Ok(Some(xxh3_64(&bytes[..length]))),

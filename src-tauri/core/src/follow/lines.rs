@@ -38,14 +38,25 @@ impl<R: Read> Lines<R> {
     /// through [`Lines::into_buffer`].
     pub fn new(reader: R, offset: u64, mut buffer: Vec<u8>) -> Self {
         buffer.resize(buffer.len().max(BLOCK), 0);
-        Self { reader, buffer, start: 0, end: 0, searched: 0, offset, skipping: None }
+        Self {
+            reader,
+            buffer,
+            start: 0,
+            end: 0,
+            searched: 0,
+            offset,
+            skipping: None,
+        }
     }
 
     /// The next complete line; `None` at the end, where [`Lines::rest`] holds what has no newline yet.
     ///
     /// # Errors
     /// What the reader says; the position stays after the last line given out.
-    #[expect(clippy::should_implement_trait, reason = "the line borrows from the reader")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the line borrows from the reader"
+    )]
     pub fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
         loop {
             let from = self.start + self.searched;
@@ -106,13 +117,21 @@ impl<R: Read> Lines<R> {
     /// What follows the last newline.
     #[must_use]
     pub fn rest(&self) -> &[u8] {
-        if self.skipping.is_some() { &[] } else { &self.buffer[self.start..self.end] }
+        if self.skipping.is_some() {
+            &[]
+        } else {
+            &self.buffer[self.start..self.end]
+        }
     }
 
     /// The buffer, for the next file; grown ones are not kept.
     #[must_use]
     pub fn into_buffer(self) -> Vec<u8> {
-        if self.buffer.len() > 4 * BLOCK { Vec::new() } else { self.buffer }
+        if self.buffer.len() > 4 * BLOCK {
+            Vec::new()
+        } else {
+            self.buffer
+        }
     }
 }
 
@@ -149,9 +168,16 @@ mod tests {
         let bytes = "one\n\nthree é\r\nunfinished".as_bytes();
         for step in 1..=bytes.len() {
             let (lines, rest, offset) = split(bytes, step);
-            let expected: Vec<(u64, Vec<u8>)> =
-                vec![(0, b"one".to_vec()), (4, vec![]), (5, "three é\r".as_bytes().to_vec())];
-            assert_eq!((lines, rest, offset), (expected, b"unfinished".to_vec(), 15), "step {step}");
+            let expected: Vec<(u64, Vec<u8>)> = vec![
+                (0, b"one".to_vec()),
+                (4, vec![]),
+                (5, "three é\r".as_bytes().to_vec()),
+            ];
+            assert_eq!(
+                (lines, rest, offset),
+                (expected, b"unfinished".to_vec(), 15),
+                "step {step}"
+            );
         }
     }
 
@@ -160,10 +186,13 @@ mod tests {
         let mut bytes = vec![b'x'; 3 * BLOCK + 7];
         bytes.extend_from_slice(b"\nnext\n");
         let (lines, rest, offset) = split(&bytes, 100_000);
-        assert_eq!(lines.iter().map(|(at, line)| (*at, line.len())).collect::<Vec<_>>(), [
-            (0, 3 * BLOCK + 7),
-            (3 * BLOCK as u64 + 8, 4)
-        ]);
+        assert_eq!(
+            lines
+                .iter()
+                .map(|(at, line)| (*at, line.len()))
+                .collect::<Vec<_>>(),
+            [(0, 3 * BLOCK + 7), (3 * BLOCK as u64 + 8, 4)]
+        );
         assert_eq!((rest, offset), (vec![], bytes.len() as u64));
     }
 
@@ -174,11 +203,14 @@ mod tests {
         bytes.extend_from_slice(b"\nafter\n");
         let (lines, rest, offset) = split(&bytes, 1 << 20);
         let after = (bytes.len() - 6) as u64;
-        assert_eq!(lines, [
-            (0, b"before".to_vec()),
-            (7, b"too long".to_vec()),
-            (after, b"after".to_vec())
-        ]);
+        assert_eq!(
+            lines,
+            [
+                (0, b"before".to_vec()),
+                (7, b"too long".to_vec()),
+                (after, b"after".to_vec())
+            ]
+        );
         assert_eq!((rest, offset), (vec![], bytes.len() as u64));
     }
 }

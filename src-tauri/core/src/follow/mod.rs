@@ -32,7 +32,10 @@ use std::{
 use walkdir::WalkDir;
 
 /// One transaction takes in at most this much, so that the first figures come early and memory stays small.
-const BATCH: Room = Room { bytes: 64 * 1024 * 1024, clusters: 6_000 };
+const BATCH: Room = Room {
+    bytes: 64 * 1024 * 1024,
+    clusters: 6_000,
+};
 
 /// Follows all logs below a set of roots.
 #[derive(Debug)]
@@ -105,8 +108,14 @@ impl Queue {
         let unread = self.files.front().map_or(0, |file| file.unread);
         let done = self.progress.bytes_done + self.bytes_of_front.min(unread);
         let left = self.progress.bytes_total.saturating_sub(done);
-        let eta = (elapsed_millis * left).checked_div(done * 1000).filter(|_| elapsed_millis >= 500);
-        Progress { bytes_done: done, eta_seconds: eta, ..self.progress }
+        let eta = (elapsed_millis * left)
+            .checked_div(done * 1000)
+            .filter(|_| elapsed_millis >= 500);
+        Progress {
+            bytes_done: done,
+            eta_seconds: eta,
+            ..self.progress
+        }
     }
 }
 
@@ -156,9 +165,10 @@ impl Follower {
     /// Whether a path is a log, or belongs to one, or is a folder below a root.
     #[must_use]
     pub fn is_log(&self, path: &Path) -> bool {
-        let log = roots::log_of_side_file(path);
+        let log = main_file(path);
         self.roots.iter().any(|root| {
-            log.strip_prefix(&root.path).is_ok_and(|relative| roots::classify(root, relative).is_some())
+            log.strip_prefix(&root.path)
+                .is_ok_and(|relative| roots::classify(root, relative).is_some())
         })
     }
 
@@ -202,8 +212,15 @@ impl Follower {
         let mut seen = HashSet::new();
         let mut pending = Vec::new();
         for path in paths {
-            let path = roots::log_of_side_file(path);
-            let Some(root) = self.roots.iter().find(|root| path.starts_with(&root.path)).cloned() else { continue };
+            let path = main_file(path);
+            let Some(root) = self
+                .roots
+                .iter()
+                .find(|root| path.starts_with(&root.path))
+                .cloned()
+            else {
+                continue;
+            };
             self.problems.remove(&path);
             self.walk(&root, &path, &mut seen, &mut pending);
         }
@@ -220,7 +237,9 @@ impl Follower {
     ) {
         for entry in WalkDir::new(from).follow_links(true).sort_by_file_name() {
             match entry {
-                Ok(entry) if entry.file_type().is_file() => self.look(root, entry.path(), seen, pending),
+                Ok(entry) if entry.file_type().is_file() => {
+                    self.look(root, entry.path(), seen, pending)
+                }
                 Ok(_) => {}
                 Err(error) => self.blame(&error, from),
             }
@@ -229,19 +248,25 @@ impl Follower {
 
     /// An unreadable folder is a problem; one that is missing, a dangling link or a loop of links is not.
     fn blame(&mut self, error: &walkdir::Error, from: &Path) {
-        let Some(cause) = error.io_error() else { return };
+        let Some(cause) = error.io_error() else {
+            return;
+        };
         if cause.kind() != io::ErrorKind::NotFound {
             self.unreadable(error.path().unwrap_or(from), cause);
         }
     }
 
     fn unreadable(&mut self, path: &Path, cause: &io::Error) {
-        self.problems.insert(path.to_owned(), Problem {
-            code: "unreadable".into(),
-            message: format!("cannot read {}: {cause}", path.display()),
-            hint: "let your user read it; until then its figures stay as they were last seen".into(),
-            serious: true,
-        });
+        self.problems.insert(
+            path.to_owned(),
+            Problem {
+                code: "unreadable".into(),
+                message: format!("cannot read {}: {cause}", path.display()),
+                hint: "let your user read it; until then its figures stay as they were last seen"
+                    .into(),
+                serious: true,
+            },
+        );
     }
 
     fn look(
@@ -252,7 +277,9 @@ impl Follower {
         pending: &mut Vec<Pending>,
     ) {
         let relative = path.strip_prefix(&root.path).unwrap_or(path);
-        let Some(log) = roots::classify(root, relative) else { return };
+        let Some(log) = roots::classify(root, relative) else {
+            return;
+        };
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -276,7 +303,9 @@ impl Follower {
         {
             return;
         }
-        let unread = stat.size.saturating_sub(known.map_or(0, |known| known.size));
+        let unread = stat
+            .size
+            .saturating_sub(known.map_or(0, |known| known.size));
         pending.push(Pending {
             path: path.to_owned(),
             source: root.source,
@@ -290,7 +319,10 @@ impl Follower {
 
     /// The file with this identity, wherever it was; else the one that was last seen at this path.
     fn known_as(&self, path: &str, stat: Stat) -> Option<&Known> {
-        let path = self.by_identity.get(&stat.identity).map_or(path, String::as_str);
+        let path = self
+            .by_identity
+            .get(&stat.identity)
+            .map_or(path, String::as_str);
         self.known.get(path)
     }
 
@@ -399,13 +431,24 @@ impl Follower {
         now: UnixMillis,
     ) -> Result<(FileState, Ended), ReadError> {
         let text = path_text(&pending.path);
-        let known = pending.known.or_else(|| self.known.get(&text).map(|known| known.id));
+        let known = pending
+            .known
+            .or_else(|| self.known.get(&text).map(|known| known.id));
         let known = known.map(|id| batch.file(id)).transpose()?.flatten();
-        let mut state = known.unwrap_or_else(|| FileState::new(String::new(), pending.source, (0, 0)));
+        let mut state =
+            known.unwrap_or_else(|| FileState::new(String::new(), pending.source, (0, 0)));
         state.path = text;
         let ended = match pending.log.kind {
             Kind::OpenClawDb => database::read(pending, &mut state, batch, now)?,
-            _ => file::read(&pending.path, &pending.log, &mut state, batch, room, buffer, now)?,
+            _ => file::read(
+                &pending.path,
+                &pending.log,
+                &mut state,
+                batch,
+                room,
+                buffer,
+                now,
+            )?,
         };
         Ok((state, ended))
     }
@@ -413,7 +456,12 @@ impl Follower {
     fn remember_state(&mut self, state: FileState) {
         let Some(id) = state.id else { return };
         // A renamed file leaves its old path.
-        if let Some(old) = self.by_identity.get(&state.identity).filter(|old| **old != state.path).cloned() {
+        if let Some(old) = self
+            .by_identity
+            .get(&state.identity)
+            .filter(|old| **old != state.path)
+            .cloned()
+        {
             self.known.remove(&old);
         }
         self.remember(Known {
@@ -434,7 +482,9 @@ impl Follower {
             .iter()
             .map(|root| {
                 let below = || {
-                    self.known.values().filter(|known| !known.gone && Path::new(&known.path).starts_with(&root.path))
+                    self.known.values().filter(|known| {
+                        !known.gone && Path::new(&known.path).starts_with(&root.path)
+                    })
                 };
                 Root {
                     source: root.source,
@@ -443,12 +493,26 @@ impl Follower {
                     state: match std::fs::read_dir(&root.path) {
                         Ok(_) => RootState::Found,
                         Err(error) if error.kind() == io::ErrorKind::NotFound => RootState::Missing,
-                        Err(error) => RootState::Unreadable { reason: error.to_string() },
+                        Err(error) => RootState::Unreadable {
+                            reason: error.to_string(),
+                        },
                     },
                     files: below().count() as u64,
                     bytes: below().map(|known| known.size).sum(),
                 }
             })
             .collect()
+    }
+}
+
+/// A database's own file, where the path is that of its log or journal.
+fn main_file(path: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    let main = ["-wal", "-shm", "-journal"]
+        .iter()
+        .find_map(|suffix| text.strip_suffix(suffix));
+    match main {
+        Some(main) if main.ends_with(".sqlite") => main.into(),
+        _ => path.to_owned(),
     }
 }

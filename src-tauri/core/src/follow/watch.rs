@@ -30,16 +30,24 @@ impl Watch {
             }
         });
         match watcher {
-            Ok(watcher) => Self { watcher: Some(watcher), watched: Vec::new(), failures: Vec::new() },
-            Err(error) => {
-                Self { watcher: None, watched: Vec::new(), failures: vec![(PathBuf::new(), error.to_string())] }
-            }
+            Ok(watcher) => Self {
+                watcher: Some(watcher),
+                watched: Vec::new(),
+                failures: Vec::new(),
+            },
+            Err(error) => Self {
+                watcher: None,
+                watched: Vec::new(),
+                failures: vec![(PathBuf::new(), error.to_string())],
+            },
         }
     }
 
     /// Watches the folders of `roots` that exist; true when one is newly watched and wants a scan.
     pub fn arm<'a>(&mut self, roots: impl Iterator<Item = &'a Path>) -> bool {
-        let Some(watcher) = &mut self.watcher else { return false };
+        let Some(watcher) = &mut self.watcher else {
+            return false;
+        };
         let mut armed = false;
         self.failures.clear();
         for root in roots {
@@ -72,14 +80,18 @@ impl Watch {
 }
 
 fn translate(event: notify::Result<notify::Event>) -> Option<Hint> {
-    let Ok(event) = event else { return Some(Hint::Everything) };
+    let Ok(event) = event else {
+        return Some(Hint::Everything);
+    };
     if event.need_rescan() {
         return Some(Hint::Everything);
     }
     match event.kind {
         // Our own reading makes these.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => None,
-        EventKind::Create(_) if event.paths.iter().any(|path| path.is_dir()) => Some(Hint::Everything),
+        EventKind::Create(_) if event.paths.iter().any(|path| path.is_dir()) => {
+            Some(Hint::Everything)
+        }
         _ => Some(Hint::Paths(event.paths)),
     }
 }

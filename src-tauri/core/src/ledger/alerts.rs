@@ -17,28 +17,18 @@ CREATE TABLE alerts (
 ";
 
 impl Ledger {
-    /// Keeps alerts that fired, the end of others (rule, and when) and the episodes' new state,
-    /// all together.
+    /// Keeps alerts that began, ended or go on again, and the episodes' new state, together.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn record_alerts(
-        &mut self,
-        fired: &[Alert],
-        ended: &[(String, UnixMillis)],
-        episodes: &str,
-    ) -> Result<(), LedgerError> {
+    pub fn record_alerts(&mut self, changed: &[Alert], episodes: &str) -> Result<(), LedgerError> {
         self.write(|connection, _| {
-            let mut end =
-                connection.prepare_cached("UPDATE alerts SET ended = ?2 WHERE rule = ?1 AND ended IS NULL")?;
-            for (rule, at) in ended {
-                end.execute((rule, at.0))?;
-            }
             let mut insert = connection.prepare_cached(
                 "INSERT INTO alerts (rule, at, ended, title, body, amount) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT DO UPDATE SET title = excluded.title, body = excluded.body, amount = excluded.amount",
+                 ON CONFLICT DO UPDATE SET ended = excluded.ended, title = excluded.title, body = excluded.body,
+                   amount = excluded.amount",
             )?;
-            for alert in fired {
+            for alert in changed {
                 insert.execute((
                     &alert.rule,
                     alert.at.0,

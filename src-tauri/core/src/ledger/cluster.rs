@@ -172,12 +172,21 @@ impl Cluster {
             strong: observation.identity == Identity::Strong,
             variants: vec![Variant {
                 request: observation.request,
-                input: [tokens.input, tokens.cache_write_5m + tokens.cache_write_1h, tokens.cache_read],
+                input: [
+                    tokens.input,
+                    tokens.cache_write_5m + tokens.cache_write_1h,
+                    tokens.cache_read,
+                ],
                 best: sighting,
                 first: sighting,
                 lines: match observation.source {
                     Source::ClaudeCode => {
-                        vec![Sheet { path: sighting.path, line, parent, side: sighting.rank > 0 }]
+                        vec![Sheet {
+                            path: sighting.path,
+                            line,
+                            parent,
+                            side: sighting.rank > 0,
+                        }]
                     }
                     Source::OpenClaw => Vec::new(),
                 },
@@ -188,7 +197,10 @@ impl Cluster {
     /// Takes in what another knows of the same id.
     pub(super) fn merge(&mut self, other: &Self, names: &mut impl Names) -> rusqlite::Result<()> {
         for variant in &other.variants {
-            match self.variants.binary_search_by_key(&variant.key(), Variant::key) {
+            match self
+                .variants
+                .binary_search_by_key(&variant.key(), Variant::key)
+            {
                 Ok(at) => self.variants[at].merge(variant, names)?,
                 Err(at) => self.variants.insert(at, variant.clone()),
             }
@@ -199,11 +211,17 @@ impl Cluster {
     /// The responses it stands for: one for an id that is unique, else one for each request and input.
     pub(super) fn groups(&self, names: &mut impl Names) -> rusqlite::Result<Vec<Group>> {
         if let [only] = self.variants.as_slice() {
-            return Ok(vec![Group { best: only.best, first: only.first }]);
+            return Ok(vec![Group {
+                best: only.best,
+                first: only.first,
+            }]);
         }
         let chains = self.chains();
         if self.strong && !self.is_reused(&chains) {
-            let mut group = Group { best: self.variants[0].best, first: self.variants[0].first };
+            let mut group = Group {
+                best: self.variants[0].best,
+                first: self.variants[0].first,
+            };
             for variant in &self.variants[1..] {
                 if variant.best.is_better(&group.best, names)? {
                     group.best = variant.best;
@@ -219,7 +237,11 @@ impl Cluster {
         for chain in &chains {
             let fullest = chain.variants.iter().max_by_key(|at| {
                 let variant = &self.variants[**at];
-                (variant.input.iter().sum::<u64>(), variant.best.tokens.output, **at)
+                (
+                    variant.input.iter().sum::<u64>(),
+                    variant.best.tokens.output,
+                    **at,
+                )
             });
             if let Some(at) = fullest {
                 stands[*at] = true;
@@ -230,7 +252,10 @@ impl Cluster {
             .iter()
             .zip(stands)
             .filter(|(variant, stands)| *stands || variant.lines.is_empty())
-            .map(|(variant, _)| Group { best: variant.best, first: variant.first })
+            .map(|(variant, _)| Group {
+                best: variant.best,
+                first: variant.first,
+            })
             .collect())
     }
 
@@ -267,12 +292,18 @@ impl Cluster {
             at
         }
         for at in 0..lines.len() {
-            let (Sheet { path, line, parent, .. }, _) = lines[at];
+            let (
+                Sheet {
+                    path, line, parent, ..
+                },
+                _,
+            ) = lines[at];
             for wanted in [parent, line] {
                 if wanted == 0 {
                     continue;
                 }
-                let from = lines.partition_point(|(other, _)| (other.path, other.line) < (path, wanted));
+                let from =
+                    lines.partition_point(|(other, _)| (other.path, other.line) < (path, wanted));
                 for other in from..lines.len() {
                     if (lines[other].0.path, lines[other].0.line) != (path, wanted) {
                         break;
@@ -287,7 +318,11 @@ impl Cluster {
         for (at, (line, variant)) in lines.iter().enumerate() {
             let top = find(&mut root, at);
             let chain = *of_root[top].get_or_insert_with(|| {
-                chains.push(Chain { path: line.path, variants: Vec::new(), main: Vec::new() });
+                chains.push(Chain {
+                    path: line.path,
+                    variants: Vec::new(),
+                    main: Vec::new(),
+                });
                 chains.len() - 1
             });
             chains[chain].variants.push(*variant);

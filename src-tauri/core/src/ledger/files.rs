@@ -149,7 +149,15 @@ impl FileState {
             head: 0,
             anchor: 0,
             carry: String::new(),
-            counts: Counts { counted: 0, no_usage: 0, not_assistant: 0, synthetic: 0, zero_usage: 0, blank: 0, broken: 0 },
+            counts: Counts {
+                counted: 0,
+                no_usage: 0,
+                not_assistant: 0,
+                synthetic: 0,
+                zero_usage: 0,
+                blank: 0,
+                broken: 0,
+            },
         }
     }
 
@@ -187,8 +195,9 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn known_files(&self) -> Result<Vec<Known>, LedgerError> {
         self.read(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT id, path, device, inode, size, mtime, stamp, gone FROM files")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT id, path, device, inode, size, mtime, stamp, gone FROM files",
+            )?;
             let rows = statement.query_map([], |row| {
                 Ok(Known {
                     id: row.get(0)?,
@@ -210,7 +219,8 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn mark_gone(&mut self, ids: &[i64], gone: bool) -> Result<(), LedgerError> {
         self.write(|connection, _| {
-            let mut update = connection.prepare_cached("UPDATE files SET gone = ?2 WHERE id = ?1")?;
+            let mut update =
+                connection.prepare_cached("UPDATE files SET gone = ?2 WHERE id = ?1")?;
             for id in ids {
                 update.execute((id, gone))?;
             }
@@ -262,9 +272,14 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn file_sizes(&self) -> Result<Vec<FileSize>, LedgerError> {
         self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT path, size FROM files WHERE NOT gone")?;
-            let rows =
-                statement.query_map([], |row| Ok(FileSize { path: row.get(0)?, size: unsigned(row, 1)? }))?;
+            let mut statement =
+                connection.prepare_cached("SELECT path, size FROM files WHERE NOT gone")?;
+            let rows = statement.query_map([], |row| {
+                Ok(FileSize {
+                    path: row.get(0)?,
+                    size: unsigned(row, 1)?,
+                })
+            })?;
             rows.collect()
         })
     }
@@ -303,14 +318,23 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn add_broken(&mut self, state: &mut FileState, offset: u64, fault: Fault) -> Result<(), LedgerError> {
+    pub fn add_broken(
+        &mut self,
+        state: &mut FileState,
+        offset: u64,
+        fault: Fault,
+    ) -> Result<(), LedgerError> {
         state.counts.broken += 1;
         if state.counts.broken > BROKEN_PLACES {
             return Ok(());
         }
-        let fault = serde_json::to_value(fault).ok().and_then(|name| name.as_str().map(str::to_owned));
+        let fault = serde_json::to_value(fault)
+            .ok()
+            .and_then(|name| name.as_str().map(str::to_owned));
         self.transaction
-            .prepare_cached("INSERT OR REPLACE INTO broken (file, offset, fault) VALUES (?1, ?2, ?3)")
+            .prepare_cached(
+                "INSERT OR REPLACE INTO broken (file, offset, fault) VALUES (?1, ?2, ?3)",
+            )
             .and_then(|mut insert| insert.execute((state.id, signed(offset), fault)))
             .map(drop)
             .map_err(|source| self.fail(source))

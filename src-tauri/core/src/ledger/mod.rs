@@ -24,8 +24,14 @@ use std::{
 };
 
 /// Schema steps in order; a ledger at version n has run the first n. Append only.
-const STEPS: &[&[&str]] =
-    &[&[names::CREATE, files::CREATE, responses::CREATE, rollups::CREATE, alerts::CREATE, state::CREATE]];
+const STEPS: &[&[&str]] = &[&[
+    names::CREATE,
+    files::CREATE,
+    responses::CREATE,
+    rollups::CREATE,
+    alerts::CREATE,
+    state::CREATE,
+]];
 
 /// "Clsp": tells our files from any other SQLite database.
 const APPLICATION_ID: i32 = 0x436C_7370;
@@ -79,7 +85,10 @@ impl LedgerError {
         match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(path),
             Some(ErrorCode::DiskFull) => Self::Full(path),
-            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Self::Open { path, source: source.into() },
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => Self::Open {
+                path,
+                source: source.into(),
+            },
             _ => Self::Sqlite { path, source },
         }
     }
@@ -94,7 +103,9 @@ impl LedgerError {
             Self::Missing(_) => "start the tray app, or run `clawspend report` once",
             Self::TooNew { .. } => "update Clawspend, or set CLAWSPEND_DATA_DIR to another folder",
             Self::Foreign(_) => "set CLAWSPEND_DATA_DIR to another folder",
-            Self::Corrupt(_) => "start Clawspend again: it sets the file aside and rebuilds it from the logs",
+            Self::Corrupt(_) => {
+                "start Clawspend again: it sets the file aside and rebuilds it from the logs"
+            }
             Self::Full(_) => "free some space; Clawspend goes on by itself",
             Self::Sqlite { .. } => "try again; if it stays, run `clawspend doctor`",
         }
@@ -118,8 +129,10 @@ impl Ledger {
     pub fn open(path: &Path) -> Result<(Self, Option<PathBuf>), LedgerError> {
         match Self::open_existing_or_new(path) {
             Err(LedgerError::Corrupt(_)) => {
-                let aside = set_aside(path)
-                    .map_err(|source| LedgerError::Open { path: path.to_owned(), source: source.into() })?;
+                let aside = set_aside(path).map_err(|source| LedgerError::Open {
+                    path: path.to_owned(),
+                    source: source.into(),
+                })?;
                 Ok((Self::open_existing_or_new(path)?, Some(aside)))
             }
             opened => Ok((opened?, None)),
@@ -139,28 +152,44 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
         prepare(&connection, Duration::from_millis(1500)).map_err(fail)?;
-        let ledger = Self { connection, path: path.to_owned(), names: NameCache::default() };
+        let ledger = Self {
+            connection,
+            path: path.to_owned(),
+            names: NameCache::default(),
+        };
         if ledger.version()? < STEPS.len() {
             return Err(LedgerError::Missing(path.to_owned()));
         }
-        ledger.connection.pragma_update(None, "query_only", true).map_err(fail)?;
+        ledger
+            .connection
+            .pragma_update(None, "query_only", true)
+            .map_err(fail)?;
         Ok(ledger)
     }
 
     fn open_existing_or_new(path: &Path) -> Result<Self, LedgerError> {
         let fail = |source| LedgerError::new(path, source);
-        create_private(path)
-            .map_err(|source| LedgerError::Open { path: path.to_owned(), source: source.into() })?;
+        create_private(path).map_err(|source| LedgerError::Open {
+            path: path.to_owned(),
+            source: source.into(),
+        })?;
         let connection = Connection::open(path).map_err(fail)?;
         prepare(&connection, Duration::from_millis(5000)).map_err(fail)?;
-        let mut ledger = Self { connection, path: path.to_owned(), names: NameCache::default() };
+        let mut ledger = Self {
+            connection,
+            path: path.to_owned(),
+            names: NameCache::default(),
+        };
         ledger.version()?;
         let journal: String = ledger
             .connection
             .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
             .map_err(fail)?;
         if journal != "wal" {
-            tracing::warn!(journal, "the ledger's file system allows no write-ahead log");
+            tracing::warn!(
+                journal,
+                "the ledger's file system allows no write-ahead log"
+            );
         }
         ledger
             .connection
@@ -175,19 +204,30 @@ impl Ledger {
     /// The number of schema steps the file has run.
     fn version(&self) -> Result<usize, LedgerError> {
         let fail = |source| LedgerError::new(&self.path, source);
-        let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let pragma = |name| {
+            self.connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+        };
         let found = pragma("user_version").map_err(fail)?;
         let application = pragma("application_id").map_err(fail)?;
         let ours = application == i64::from(APPLICATION_ID);
         let empty = || -> rusqlite::Result<bool> {
-            self.connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_master)", [], |row| row.get(0))
+            self.connection.query_row(
+                "SELECT NOT EXISTS (SELECT 1 FROM sqlite_master)",
+                [],
+                |row| row.get(0),
+            )
         };
         if !ours && (found != 0 || application != 0 || !empty().map_err(fail)?) {
             return Err(LedgerError::Foreign(self.path.clone()));
         }
         match usize::try_from(found) {
             Ok(version) if version <= STEPS.len() => Ok(version),
-            _ => Err(LedgerError::TooNew { path: self.path.clone(), found, known: STEPS.len() }),
+            _ => Err(LedgerError::TooNew {
+                path: self.path.clone(),
+                found,
+                known: STEPS.len(),
+            }),
         }
     }
 
@@ -199,9 +239,13 @@ impl Ledger {
         if version(&self.connection)? == known {
             return Ok(());
         }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have upgraded it while this one waited for the lock.
-        let done = usize::try_from(version(&transaction)?).unwrap_or(STEPS.len()).min(STEPS.len());
+        let done = usize::try_from(version(&transaction)?)
+            .unwrap_or(STEPS.len())
+            .min(STEPS.len());
         for step in &STEPS[done..] {
             for statements in *step {
                 transaction.execute_batch(statements)?;
@@ -254,7 +298,10 @@ impl Ledger {
         LedgerError::new(&self.path, source)
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
         work(&self.connection).map_err(|source| self.fail(source))
     }
 
@@ -264,7 +311,9 @@ impl Ledger {
         work: impl FnOnce(&Connection, &mut NameCache) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
         let run = || {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
             self.names.unsettle();
             let done = work(&transaction, &mut self.names)?;
             transaction.commit()?;

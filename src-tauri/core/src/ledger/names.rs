@@ -13,7 +13,9 @@ CREATE TABLE names (
 ";
 
 /// A text's number. 0 is the empty text, which is not stored.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub(super) struct NameId(pub(super) u32);
 
@@ -40,7 +42,10 @@ impl NameCache {
     }
 
     pub(super) fn on<'a>(&'a mut self, connection: &'a Connection) -> NamesOn<'a> {
-        NamesOn { cache: self, connection }
+        NamesOn {
+            cache: self,
+            connection,
+        }
     }
 
     fn remember(&mut self, id: NameId, text: Arc<str>) -> NameId {

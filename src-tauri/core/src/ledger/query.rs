@@ -9,6 +9,7 @@ use super::{
     state,
 };
 use crate::{
+    money::NanoUsd,
     summary::Amount,
     time::{Slot, UnixMillis},
     usage::Source,
@@ -98,11 +99,18 @@ impl Ledger {
         let mut days: BTreeMap<(Date, i64, Name), Amount> = BTreeMap::new();
         self.each_rollup(crate::time::slots(since, until, zone), |row| {
             let day = row.slot.start().day(zone);
-            *days.entry((day, source_number(row.source), row.model)).or_default() += row.amount;
+            *days
+                .entry((day, source_number(row.source), row.model))
+                .or_default() += row.amount;
         })?;
         days.into_iter()
             .map(|((day, from, model), amount)| {
-                Ok(DayRow { day, source: source(from), model: self.text(model)?, amount })
+                Ok(DayRow {
+                    day,
+                    source: source(from),
+                    model: self.text(model)?,
+                    amount,
+                })
             })
             .collect()
     }
@@ -111,7 +119,11 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn each_rollup(&self, slots: Range<i64>, mut visit: impl FnMut(&Rollup)) -> Result<(), LedgerError> {
+    pub fn each_rollup(
+        &self,
+        slots: Range<i64>,
+        mut visit: impl FnMut(&Rollup),
+    ) -> Result<(), LedgerError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT slot, source, agent, project, session, model, {SUMS} FROM rollups
@@ -151,7 +163,9 @@ impl Ledger {
     pub fn first_slot(&self) -> Result<Option<Slot>, LedgerError> {
         self.read(|connection| {
             connection
-                .query_row("SELECT MIN(slot) FROM rollups", [], |row| row.get::<_, Option<i64>>(0))
+                .query_row("SELECT MIN(slot) FROM rollups", [], |row| {
+                    row.get::<_, Option<i64>>(0)
+                })
                 .map(|slot| slot.map(Slot))
         })
     }
@@ -161,19 +175,24 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn last_response(&self) -> Result<Option<UnixMillis>, LedgerError> {
-        Ok(self.state(state::LAST_RESPONSE)?.and_then(|text| text.parse().ok()).map(UnixMillis))
+        Ok(self
+            .state(state::LAST_RESPONSE)?
+            .and_then(|text| text.parse().ok())
+            .map(UnixMillis))
     }
 
-    /// The days of the ledger's zone in `since..=until` that have any response.
+    /// What each of these quarter hours cost, those without a response left out.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn active_days(&self, since: Date, until: Date) -> Result<Vec<Date>, LedgerError> {
+    pub fn slot_costs(&self, slots: Range<i64>) -> Result<Vec<(Slot, NanoUsd)>, LedgerError> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT DISTINCT day FROM days WHERE day BETWEEN ?1 AND ?2 ORDER BY day")?;
-            let rows = statement.query_map([day_number(since), day_number(until)], |row| row.get(0))?;
-            rows.map(|day| day.map(day_of_number)).collect()
+            let mut statement = connection.prepare_cached(
+                "SELECT slot, SUM(cost) FROM rollups WHERE slot >= ?1 AND slot < ?2 GROUP BY slot ORDER BY slot",
+            )?;
+            let rows =
+                statement.query_map([slots.start, slots.end], |row| Ok((Slot(row.get(0)?), NanoUsd(row.get(1)?))))?;
+            rows.collect()
         })
     }
 
@@ -183,7 +202,8 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn bytes(&self) -> Result<u64, LedgerError> {
         self.read(|connection| {
-            let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            let pragma =
+                |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
             Ok((pragma("page_count")? * pragma("page_size")?).cast_unsigned())
         })
     }
@@ -195,7 +215,9 @@ impl Ledger {
     pub fn response_count(&self) -> Result<u64, LedgerError> {
         self.read(|connection| {
             connection
-                .query_row("SELECT COALESCE(SUM(responses), 0) FROM days", [], |row| row.get::<_, i64>(0))
+                .query_row("SELECT COALESCE(SUM(responses), 0) FROM days", [], |row| {
+                    row.get::<_, i64>(0)
+                })
                 .map(i64::cast_unsigned)
         })
     }

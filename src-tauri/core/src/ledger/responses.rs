@@ -47,9 +47,14 @@ CREATE UNIQUE INDEX responses_cluster ON responses (cluster, part);
 ";
 
 /// The cost that counts: OpenClaw's own figure where it has one, else ours; for Claude Code always ours.
-pub(super) const EFFECTIVE: &str = "CASE source WHEN 1 THEN COALESCE(recorded, computed) ELSE computed END";
+pub(super) const EFFECTIVE: &str =
+    "CASE source WHEN 1 THEN COALESCE(recorded, computed) ELSE computed END";
 
-fn effective(source: Source, computed: Option<NanoUsd>, recorded: Option<NanoUsd>) -> Option<NanoUsd> {
+fn effective(
+    source: Source,
+    computed: Option<NanoUsd>,
+    recorded: Option<NanoUsd>,
+) -> Option<NanoUsd> {
     match source {
         Source::ClaudeCode => computed,
         Source::OpenClaw => recorded.or(computed),
@@ -118,7 +123,12 @@ impl Ledger {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|source| LedgerError::new(&self.path, source))?;
         self.names.unsettle();
-        Ok(Batch { transaction, names: &mut self.names, path: &self.path, clusters: HashMap::new() })
+        Ok(Batch {
+            transaction,
+            names: &mut self.names,
+            path: &self.path,
+            clusters: HashMap::new(),
+        })
     }
 
     /// Computes all costs anew when the price book is another than last time; the number of responses whose
@@ -178,7 +188,12 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn add(&mut self, observation: &Observation<'_>, path: &str, offset: u64) -> Result<(), LedgerError> {
+    pub fn add(
+        &mut self,
+        observation: &Observation<'_>,
+        path: &str,
+        offset: u64,
+    ) -> Result<(), LedgerError> {
         let mut names = self.names.on(&self.transaction);
         let mut add = || {
             let place = names.id(path)?;
@@ -208,7 +223,12 @@ impl Batch<'_> {
     /// # Errors
     /// [`LedgerError`]; then nothing of the batch remains.
     pub fn commit(self, zone: &TimeZone, price: &mut Pricer<'_>) -> Result<bool, LedgerError> {
-        let Self { transaction, names, path, clusters } = self;
+        let Self {
+            transaction,
+            names,
+            path,
+            clusters,
+        } = self;
         let run = || {
             let changes = merge(&transaction, names, clusters, price)?;
             let changed = !changes.is_empty();
@@ -272,14 +292,24 @@ fn merge(
             }
             last = last.max(Some(first.at));
             let blob = (part == 0).then_some(now_seen.as_slice());
-            table.put(stored.get(part).map(|row| row.id), &id, part, group, computed, blob)?;
+            table.put(
+                stored.get(part).map(|row| row.id),
+                &id,
+                part,
+                group,
+                computed,
+                blob,
+            )?;
         }
         for row in stored.iter().skip(groups.len()) {
-            connection.prepare_cached("DELETE FROM responses WHERE id = ?1")?.execute([row.id])?;
+            connection
+                .prepare_cached("DELETE FROM responses WHERE id = ?1")?
+                .execute([row.id])?;
         }
     }
     if let Some(last) = last {
-        let known = state::get(connection, state::LAST_RESPONSE)?.and_then(|text| text.parse().ok());
+        let known =
+            state::get(connection, state::LAST_RESPONSE)?.and_then(|text| text.parse().ok());
         if known.is_none_or(|known| last.0 > known) {
             state::set(connection, state::LAST_RESPONSE, &last.0.to_string())?;
         }
@@ -317,7 +347,11 @@ impl<'c> Table<'c> {
         let mut rows = self.select.query([cluster.as_slice()])?;
         while let Some(row) = rows.next()? {
             let of = source(row.get(2)?);
-            let cost = effective(of, row.get::<_, Option<i64>>(13)?.map(NanoUsd), row.get::<_, Option<i64>>(14)?.map(NanoUsd));
+            let cost = effective(
+                of,
+                row.get::<_, Option<i64>>(13)?.map(NanoUsd),
+                row.get::<_, Option<i64>>(14)?.map(NanoUsd),
+            );
             stored.push(Stored {
                 id: row.get(0)?,
                 key: Key {
@@ -387,7 +421,10 @@ fn key(Group { best, first }: &Group) -> Key {
 }
 
 fn sums(Group { best, .. }: &Group, computed: Option<NanoUsd>) -> Sums {
-    sums_of(&best.tokens, effective(best.source, computed, best.recorded))
+    sums_of(
+        &best.tokens,
+        effective(best.source, computed, best.recorded),
+    )
 }
 
 fn sums_of(tokens: &Tokens, cost: Option<NanoUsd>) -> Sums {

@@ -99,7 +99,10 @@ pub(super) fn add(
     changes: HashMap<Key, Sums>,
     zone: &TimeZone,
 ) -> rusqlite::Result<()> {
-    let mut changes: Vec<(Key, Sums)> = changes.into_iter().filter(|(_, sums)| *sums != Sums::default()).collect();
+    let mut changes: Vec<(Key, Sums)> = changes
+        .into_iter()
+        .filter(|(_, sums)| *sums != Sums::default())
+        .collect();
     changes.sort_unstable_by_key(|(key, _)| *key);
     let mut days: HashMap<(i64, i64, NameId), Sums> = HashMap::new();
     let mut shrunk = false;
@@ -110,10 +113,33 @@ pub(super) fn add(
         ))?;
         let mut last: Option<(Slot, i64)> = None;
         for (key, sums) in &changes {
-            let [responses, unpriced, cost, input, output, read, write_5m, write_1h, unsplit] = *sums;
+            let [
+                responses,
+                unpriced,
+                cost,
+                input,
+                output,
+                read,
+                write_5m,
+                write_1h,
+                unsplit,
+            ] = *sums;
             upsert.execute(rusqlite::params![
-                key.slot.0, key.source, key.agent.0, key.project.0, key.session.0, key.model.0,
-                responses, unpriced, cost, input, output, read, write_5m, write_1h, unsplit,
+                key.slot.0,
+                key.source,
+                key.agent.0,
+                key.project.0,
+                key.session.0,
+                key.model.0,
+                responses,
+                unpriced,
+                cost,
+                input,
+                output,
+                read,
+                write_5m,
+                write_1h,
+                unsplit,
             ])?;
             shrunk |= responses <= 0;
             let day = match last {
@@ -129,20 +155,36 @@ pub(super) fn add(
     }
     add_days(connection, days)?;
     if shrunk {
-        connection.execute_batch("DELETE FROM rollups WHERE responses = 0; DELETE FROM days WHERE responses = 0;")?;
+        connection.execute_batch(
+            "DELETE FROM rollups WHERE responses = 0; DELETE FROM days WHERE responses = 0;",
+        )?;
     }
     Ok(())
 }
 
-fn add_days(connection: &Connection, days: HashMap<(i64, i64, NameId), Sums>) -> rusqlite::Result<()> {
+fn add_days(
+    connection: &Connection,
+    days: HashMap<(i64, i64, NameId), Sums>,
+) -> rusqlite::Result<()> {
     let mut upsert = connection.prepare_cached(&format!(
         "INSERT INTO days (day, source, model, {SUMS})
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) {ADD}"
     ))?;
     for ((day, source, model), sums) in days {
-        let [responses, unpriced, cost, input, output, read, write_5m, write_1h, unsplit] = sums;
+        let [
+            responses,
+            unpriced,
+            cost,
+            input,
+            output,
+            read,
+            write_5m,
+            write_1h,
+            unsplit,
+        ] = sums;
         upsert.execute(rusqlite::params![
-            day, source, model.0, responses, unpriced, cost, input, output, read, write_5m, write_1h, unsplit,
+            day, source, model.0, responses, unpriced, cost, input, output, read, write_5m,
+            write_1h, unsplit,
         ])?;
     }
     Ok(())
@@ -166,11 +208,14 @@ fn rebuild_days(connection: &Connection, zone: &TimeZone) -> rusqlite::Result<()
     connection.execute_batch("DELETE FROM days")?;
     let mut days: HashMap<(i64, i64, NameId), Sums> = HashMap::new();
     {
-        let mut statement = connection.prepare(&format!("SELECT slot, source, model, {SUMS} FROM rollups"))?;
+        let mut statement =
+            connection.prepare(&format!("SELECT slot, source, model, {SUMS} FROM rollups"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let day = day_number(Slot(row.get(0)?).start().day(zone));
-            let sums = days.entry((day, row.get(1)?, NameId(row.get(2)?))).or_default();
+            let sums = days
+                .entry((day, row.get(1)?, NameId(row.get(2)?)))
+                .or_default();
             for (at, sum) in sums.iter_mut().enumerate() {
                 *sum += row.get::<_, i64>(3 + at)?;
             }

@@ -22,16 +22,15 @@ pub struct PriceBook {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'static"))]
 struct Header {
     generated_at: Date,
     sources: Vec<Origin>,
+    #[serde(borrow)]
     local: Vec<&'static str>,
     providers: Vec<Provider>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'static"))]
 struct Origin {
     name: &'static str,
     #[serde(default)]
@@ -40,13 +39,12 @@ struct Origin {
 
 /// Who bills for a model, and all its models.
 #[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'static"))]
 pub(super) struct Provider {
     pub(super) id: &'static str,
-    #[serde(default)]
+    #[serde(default, borrow)]
     aliases: Vec<&'static str>,
     /// Beginnings of the names of its own models, whoever relays them.
-    #[serde(default)]
+    #[serde(default, borrow)]
     owns: Vec<&'static str>,
     pub(super) batch: Option<Ratio>,
     pub(super) us: Option<Ratio>,
@@ -58,10 +56,9 @@ pub(super) struct Provider {
 
 /// One model's prices over time.
 #[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'static"))]
 pub(super) struct Row {
     pub(super) id: &'static str,
-    #[serde(default)]
+    #[serde(default, borrow)]
     names: Box<[&'static str]>,
     /// Oldest first; the first one holds since ever.
     pub(super) prices: Box<[Period]>,
@@ -129,6 +126,12 @@ impl PriceBook {
         BOOK.get_or_init(|| Self::parse(EMBEDDED).expect("the embedded price book is well-formed"))
     }
 
+    /// The embedded book's fingerprint, without reading the book.
+    #[must_use]
+    pub fn embedded_fingerprint() -> u64 {
+        fingerprint(EMBEDDED)
+    }
+
     /// Reads a book in the format of `prices.json`.
     ///
     /// # Errors
@@ -140,7 +143,7 @@ impl PriceBook {
         }
         Ok(Self {
             header,
-            fingerprint: xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), RULES),
+            fingerprint: fingerprint(text),
         })
     }
 
@@ -322,4 +325,8 @@ impl Daily {
                 .iter()
                 .any(|[start, end]| (*start..*end).contains(&minute))
     }
+}
+
+fn fingerprint(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), RULES)
 }

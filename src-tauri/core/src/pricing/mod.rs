@@ -37,6 +37,10 @@ pub struct Query<'a> {
 
 /// The answer to a [`Query`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "short-lived; a box would be an allocation per response"
+)]
 pub enum Priced {
     /// It has a price.
     Known(Receipt),
@@ -275,7 +279,7 @@ impl Model<'_> {
         let input = listed(Class::Input).unwrap_or_default();
         let claude = self.id().contains("claude");
         match class {
-            Class::CacheWrite5m if claude => (Rate(input.0 / 4 * 5), Basis::TimesInput),
+            Class::CacheWrite5m if claude => (Rate(input.0 * 5 / 4), Basis::TimesInput),
             Class::CacheWrite1h if claude => (Rate(input.0 * 2), Basis::TimesInput),
             Class::CacheWrite1h => listed(Class::CacheWrite5m)
                 .map_or((input, Basis::AsInput), |short| {

@@ -58,7 +58,7 @@ fn without_date(name: &str) -> Option<&str> {
                     byte == want
                 }
             };
-            (tail[1..].starts_with("20") && tail.bytes().zip(pattern.bytes()).all(fits))
+            (tail.get(1..3) == Some("20") && tail.bytes().zip(pattern.bytes()).all(fits))
                 .then_some(head)
         })
 }

@@ -1,0 +1,182 @@
+//! `clawspend doctor`.
+
+use crate::{
+    Failure, environment,
+    host::{Finding, findings},
+    json, print, refresh,
+    table::{Align, bytes, count, table},
+};
+use clawspend_core::{
+    api::{Doctor, Phase, Reader, RootState},
+    pricing::PriceBook,
+    time::UnixMillis,
+    usage::Source,
+};
+use serde_json::json;
+use std::path::Path;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Look at what the ledger holds, without reading logs first
+    #[arg(long)]
+    no_refresh: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let environment = environment()?;
+    if !arguments.no_refresh {
+        refresh(&environment)?;
+    }
+    let doctor = Reader::open(environment)?.doctor(UnixMillis::now())?;
+    let states: Vec<&Path> = doctor
+        .roots
+        .iter()
+        .filter(|root| root.source == Source::OpenClaw)
+        .map(|root| Path::new(&root.path))
+        .map(|path| {
+            if path.ends_with("agents") {
+                path.parent().unwrap_or(path)
+            } else {
+                path
+            }
+        })
+        .collect();
+    let findings = findings(&states);
+    print(&if arguments.json {
+        as_json(&doctor, &findings)
+    } else {
+        as_text(&doctor, &findings)
+    })
+}
+
+fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
+    let book = PriceBook::embedded();
+    let value = json!({
+        "schema": "clawspend.doctor/1",
+        "roots": doctor.roots,
+        "diagnostics": json::diagnostics(&doctor.counts),
+        "broken": doctor.broken,
+        "ledger": {
+            "path": doctor.ledger_path,
+            "bytes": doctor.ledger_bytes,
+            "responses": doctor.responses,
+            "integrity": doctor.integrity,
+        },
+        "config": { "path": doctor.config_path },
+        "price_book": { "date": book.generated_on().to_string(), "sources": book.version() },
+        "unpriced": doctor.unpriced,
+        "status": doctor.status,
+        "problems": doctor.problems,
+        "host": findings,
+    });
+    format!("{value}\n")
+}
+
+fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
+    let mut text = String::from("Where logs are looked for\n\n");
+    let rows: Vec<Vec<String>> = doctor
+        .roots
+        .iter()
+        .map(|root| {
+            vec![
+                root.source.title().into(),
+                root.path.clone(),
+                root.origin.clone(),
+                match &root.state {
+                    RootState::Found => "found".into(),
+                    RootState::Missing => "not there".into(),
+                    RootState::Unreadable { reason } => format!("unreadable: {reason}"),
+                },
+                count(root.files),
+                bytes(root.bytes),
+            ]
+        })
+        .collect();
+    let heads = [
+        ("agent", Align::Left),
+        ("folder", Align::Left),
+        ("why", Align::Left),
+        ("state", Align::Left),
+        ("files", Align::Right),
+        ("size", Align::Right),
+    ];
+    text += &table(&heads, &rows, None);
+    if doctor.roots.iter().all(|root| root.files == 0) {
+        text += "\nNothing was found. Set CLAUDE_CONFIG_DIR or OPENCLAW_STATE_DIR, or name further folders in\n";
+        text += &format!("[sources] of {}.\n", doctor.config_path);
+    }
+    let counts = &doctor.counts;
+    text += "\nLines read\n\n";
+    for (name, number) in [
+        ("counted", counts.counted),
+        ("ignored: mention no usage", counts.no_usage),
+        (
+            "ignored: usage not on an assistant message",
+            counts.not_assistant,
+        ),
+        ("ignored: written by the client itself", counts.synthetic),
+        ("ignored: all zero", counts.zero_usage),
+        ("ignored: blank", counts.blank),
+        ("broken", counts.broken),
+    ] {
+        text += &format!("{name:<44}{:>14}\n", count(number));
+    }
+    for record in &doctor.broken {
+        text += &format!(
+            "  {} at {} in {}\n",
+            record.fault.describe(),
+            record.offset,
+            record.path
+        );
+    }
+    let book = PriceBook::embedded();
+    text += &format!(
+        "\nLedger       {} ({}, {} responses), {}\nSettings     {}\nPrice book   {} ({})\nFollowing    {}\n",
+        doctor.ledger_path,
+        bytes(doctor.ledger_bytes),
+        count(doctor.responses),
+        if doctor.integrity == ["ok"] {
+            "sound".into()
+        } else {
+            doctor.integrity.join("; ")
+        },
+        doctor.config_path,
+        book.generated_on(),
+        book.version(),
+        match doctor.status.phase {
+            Phase::Live => "yes, live".to_owned(),
+            Phase::CatchingUp(progress) => format!(
+                "catching up, {} of {} files",
+                progress.files_done, progress.files_total
+            ),
+            Phase::Stopped => "no: the tray app is not running".to_owned(),
+        },
+    );
+    text += "\n";
+    for finding in findings {
+        let mark = if finding.present == Some(true) {
+            "yes"
+        } else {
+            "no "
+        };
+        text += &format!("{mark}  {}: {}\n", finding.name, finding.detail);
+        if !finding.advice.is_empty() {
+            text += &format!("     → {}\n", finding.advice);
+        }
+    }
+    for row in &doctor.unpriced {
+        text += &format!(
+            "\nNo price is known for {}: {} responses, {} tokens.\n",
+            row.name,
+            count(row.amount.unpriced_responses),
+            count(row.amount.tokens.total())
+        );
+    }
+    for problem in &doctor.problems {
+        text += &format!("\n{}\n  → {}\n", problem.message, problem.hint);
+    }
+    text
+}

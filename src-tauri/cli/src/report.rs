@@ -1,0 +1,155 @@
+//! `clawspend report`.
+
+use crate::{
+    Failure, environment, json, print, refresh,
+    table::{Align, count, table},
+};
+use clawspend_core::{
+    api::Reader,
+    report::{Column, Report, ReportRequest},
+    summary::Amount,
+    time::{UnixMillis, add_days},
+};
+use jiff::{civil::Date, tz::TimeZone};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// What the rows are told apart by: any of day, hour, week, month, source, project, agent, session, model
+    #[arg(long, value_delimiter = ',', value_parser = column, default_value = "day,source,model")]
+    by: Vec<Column>,
+    /// First day, as 2026-11-20; thirty days back by default
+    #[arg(long, value_parser = day)]
+    since: Option<Date>,
+    /// Last day; today by default
+    #[arg(long, value_parser = day)]
+    until: Option<Date>,
+    /// Whose days: an IANA name such as Europe/Berlin; the configured or the system's zone by default
+    #[arg(long, value_parser = zone)]
+    timezone: Option<(TimeZone, String)>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Report what the ledger holds, without reading logs first
+    #[arg(long)]
+    no_refresh: bool,
+}
+
+fn column(word: &str) -> Result<Column, String> {
+    let known = Column::ALL.iter().find(|(_, name)| *name == word.trim());
+    known.map(|(column, _)| *column).ok_or_else(|| {
+        let words: Vec<&str> = Column::ALL.iter().map(|(_, name)| *name).collect();
+        format!("there is no such column; choose from {}", words.join(", "))
+    })
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse()
+        .map_err(|_| "write the day as 2026-11-20".to_owned())
+}
+
+fn zone(name: &str) -> Result<(TimeZone, String), String> {
+    let zone = TimeZone::get(name)
+        .map_err(|_| "there is no such time zone; write it as Europe/Berlin".to_owned())?;
+    Ok((zone, name.to_owned()))
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let environment = environment()?;
+    if !arguments.no_refresh {
+        refresh(&environment)?;
+    }
+    let mut reader = Reader::open(environment)?;
+    let (zone, zone_name) = arguments.timezone.clone().unwrap_or_else(|| {
+        let (zone, name) = reader.zone();
+        (zone.clone(), name.to_owned())
+    });
+    let until = arguments
+        .until
+        .unwrap_or_else(|| UnixMillis::now().day(&zone));
+    let since = arguments.since.unwrap_or_else(|| add_days(until, -29));
+    if since > until {
+        return Err(Failure {
+            message: format!("the first day {since} is after the last day {until}"),
+            hint: "swap --since and --until".into(),
+        });
+    }
+    let mut by = arguments.by.clone();
+    by.dedup();
+    let report = reader.report(ReportRequest {
+        by,
+        since,
+        until,
+        zone,
+    })?;
+    if arguments.json {
+        return print(&json::report(&report, &zone_name, &reader.counts()?));
+    }
+    print(&text(&report, &zone_name))
+}
+
+fn text(report: &Report, zone_name: &str) -> String {
+    let request = &report.request;
+    let figures = |amount: &Amount| {
+        let tokens = &amount.tokens;
+        [
+            count(amount.responses),
+            count(tokens.input),
+            count(tokens.output),
+            count(tokens.cache_read),
+            count(tokens.cache_write_5m + tokens.cache_write_1h),
+            cost(amount),
+        ]
+    };
+    let mut heads: Vec<(&str, Align)> = request
+        .by
+        .iter()
+        .map(|column| (column.as_str(), Align::Left))
+        .collect();
+    for head in [
+        "responses",
+        "input",
+        "output",
+        "cache read",
+        "cache write",
+        "cost",
+    ] {
+        heads.push((head, Align::Right));
+    }
+    let rows: Vec<Vec<String>> = report
+        .rows
+        .iter()
+        .map(|row| {
+            row.values
+                .iter()
+                .cloned()
+                .chain(figures(&row.amount))
+                .collect()
+        })
+        .collect();
+    let mut total: Vec<String> = vec![String::new(); request.by.len()];
+    if let Some(first) = total.first_mut() {
+        *first = "total".into();
+    }
+    total.extend(figures(&report.totals));
+    let mut text = format!(
+        "{} to {}, days of {zone_name}\n\n",
+        request.since, request.until
+    );
+    text += &table(&heads, &rows, Some(&total));
+    if report.totals.unpriced_responses > 0 {
+        text += &format!(
+            "\n≥: {} responses have no known price; their tokens count, their cost does not.\n",
+            count(report.totals.unpriced_responses)
+        );
+    }
+    text
+}
+
+/// The cost, marked as a lower bound where responses without a price are in it.
+pub(crate) fn cost(amount: &Amount) -> String {
+    match amount.unpriced_responses {
+        0 => amount.cost.display(),
+        all if all == amount.responses => "unknown".into(),
+        _ => format!("≥ {}", amount.cost.display()),
+    }
+}

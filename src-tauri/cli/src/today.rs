@@ -1,0 +1,168 @@
+//! `clawspend today`.
+
+use crate::{
+    Failure, environment, json, print, refresh,
+    report::cost,
+    table::{Align, count, table},
+};
+use clawspend_core::{
+    api::{Phase, Reader},
+    engine::{self, Update},
+    summary::Summary,
+    time::UnixMillis,
+};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    sync::mpsc,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Go on and show every change
+    #[arg(long)]
+    watch: bool,
+    /// Print JSON, with --watch one line for each change
+    #[arg(long)]
+    json: bool,
+    /// Show what the ledger holds, without reading logs first
+    #[arg(long, conflicts_with = "watch")]
+    no_refresh: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.watch {
+        return watch(arguments.json);
+    }
+    let environment = environment()?;
+    if !arguments.no_refresh {
+        refresh(&environment)?;
+    }
+    let mut reader = Reader::open(environment)?;
+    let summary = reader.summary(UnixMillis::now())?;
+    print(&if arguments.json {
+        json::today(&summary)
+    } else {
+        text(&summary)
+    })
+}
+
+fn watch(as_json: bool) -> Result<(), Failure> {
+    let (sender, updates) = mpsc::channel();
+    let engine = engine::start(environment()?, move |update| {
+        let _ = sender.send(update);
+    })
+    .map_err(|error| Failure {
+        message: format!("cannot start following the logs: {error}"),
+        hint: "close some programs and try again".into(),
+    })?;
+    let terminal = std::io::stdout().is_terminal();
+    let mut told: Option<Summary> = None;
+    let mut problems = Vec::new();
+    for update in updates {
+        if update.status.problems != problems {
+            for problem in &update.status.problems {
+                crate::note(&format!("{}. {}", problem.message, problem.hint));
+            }
+            problems.clone_from(&update.status.problems);
+        }
+        if as_json {
+            // The first line tells the whole: what was there has been read by then.
+            let same = told.as_ref().is_some_and(|told| {
+                told.today == update.summary.today && told.day == update.summary.day
+            });
+            if !same && update.status.phase == Phase::Live {
+                print(&json::today(&update.summary))?;
+                told = Some(update.summary);
+            }
+        } else if terminal {
+            screen(&update)?;
+        } else {
+            print(&format!("{}\n", line(&update)))?;
+        }
+    }
+    drop(engine);
+    Ok(())
+}
+
+/// One line that says it all, for a pipe.
+fn line(update: &Update) -> String {
+    let summary = &update.summary;
+    let state = match update.status.phase {
+        Phase::CatchingUp(progress) => format!(
+            ", reading {} of {} files",
+            progress.files_done, progress.files_total
+        ),
+        Phase::Live => String::new(),
+        Phase::Stopped => ", not following the logs".into(),
+    };
+    format!(
+        "{} {} today, {} responses{state}",
+        summary.day,
+        cost(&summary.today),
+        count(summary.today.responses)
+    )
+}
+
+/// Draws the whole screen anew.
+fn screen(update: &Update) -> Result<(), Failure> {
+    let mut text = text(&update.summary);
+    if let Phase::CatchingUp(progress) = update.status.phase {
+        text += &format!(
+            "\nReading logs: {} of {} files …\n",
+            progress.files_done, progress.files_total
+        );
+    }
+    text += "\nCtrl+C ends it.\n";
+    let mut out = std::io::stdout().lock();
+    write!(out, "\x1b[H\x1b[2J{text}")?;
+    Ok(out.flush()?)
+}
+
+fn text(summary: &Summary) -> String {
+    let tokens = &summary.today.tokens;
+    let mut text = format!(
+        "{} today ({}, {})\n\n",
+        cost(&summary.today),
+        summary.day.strftime("%A, %-d %B %Y"),
+        summary.timezone
+    );
+    let mut rows = vec![
+        vec!["yesterday".to_owned(), cost(&summary.yesterday)],
+        vec!["this week".to_owned(), cost(&summary.week)],
+        vec!["this month".to_owned(), cost(&summary.month)],
+    ];
+    if let Some(median) = summary.median_7d {
+        rows.insert(1, vec!["median of 7 days".to_owned(), median.display()]);
+    }
+    for row in &rows {
+        text += &format!("{:<18}{:>12}\n", row[0], row[1]);
+    }
+    text += &format!(
+        "\n{} responses: {} input, {} output, {} cache read, {} cache write tokens\n",
+        count(summary.today.responses),
+        count(tokens.input),
+        count(tokens.output),
+        count(tokens.cache_read),
+        count(tokens.cache_write_5m + tokens.cache_write_1h),
+    );
+    if !summary.models.is_empty() {
+        let rows: Vec<Vec<String>> = summary
+            .models
+            .iter()
+            .map(|model| {
+                vec![
+                    model.model.clone(),
+                    count(model.amount.responses),
+                    cost(&model.amount),
+                ]
+            })
+            .collect();
+        let heads = [
+            ("model", Align::Left),
+            ("responses", Align::Right),
+            ("cost", Align::Right),
+        ];
+        text += &format!("\n{}", table(&heads, &rows, None));
+    }
+    text
+}

@@ -1,0 +1,456 @@
+//! The tables of OpenClaw's agent database, whatever their version: columns are looked at, not version
+//! numbers, and those that only add detail may be missing.
+
+use super::{Cursors, Incomplete, SessionMeta, Survey, wanted};
+use crate::{time::UnixMillis, usage::Fault};
+use rusqlite::{OptionalExtension, Result, Transaction, types::ValueRef};
+use std::{
+    collections::{BTreeSet, HashSet},
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+/// A page ends after this many rows, bytes or this much time, whichever comes first.
+const PAGE_ROWS: usize = 2000;
+const PAGE_BYTES: usize = 4 << 20;
+const PAGE_TIME: Duration = Duration::from_millis(250);
+/// Bytes of the largest event or packed archive that is read.
+const VALUE_LIMIT: i64 = 64 << 20;
+/// Derived data has seconds where milliseconds belong; no millisecond stamp of this century is smaller.
+const SECONDS_BELOW: i64 = 100_000_000_000;
+
+/// The statements that fit this database.
+pub(super) struct Schema {
+    listing: &'static str,
+    newest: Option<&'static str>,
+    notes: Option<String>,
+    state: String,
+    page: String,
+    meta: String,
+    archives: Vec<ArchiveTable>,
+    /// Stores that are there in an unknown form.
+    pub(super) unknown: Vec<&'static str>,
+}
+
+struct ArchiveTable {
+    listing: String,
+    blob: String,
+}
+
+/// What a survey found to read.
+pub(super) struct Found {
+    pub(super) sessions: Vec<(String, State)>,
+    pub(super) archives: Vec<Archive>,
+    pub(super) horizon: Option<i64>,
+}
+
+/// Where a session stands.
+pub(super) struct State {
+    pub(super) next_seq: i64,
+    pub(super) generation: Option<String>,
+    pub(super) updated_at: Option<i64>,
+}
+
+/// An archived transcript, by the table it is in.
+pub(super) struct Archive {
+    table: usize,
+    pub(super) session: String,
+    pub(super) generation: String,
+}
+
+/// Rows copied out of the database.
+#[derive(Default)]
+pub(super) struct Page {
+    pub(super) rows: Vec<Event>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) generation: Option<String>,
+    /// Nothing is left behind it.
+    pub(super) last: bool,
+}
+
+pub(super) struct Event {
+    pub(super) seq: i64,
+    pub(super) created_at: Option<UnixMillis>,
+    pub(super) body: Body,
+}
+
+pub(super) enum Body {
+    /// Mentions nothing of interest; not copied.
+    Idle,
+    Plain(Range<usize>),
+    Packed(Range<usize>),
+    Broken(Fault),
+}
+
+impl Schema {
+    /// Looks at what tables and columns there are.
+    pub(super) fn read(tx: &Transaction<'_>) -> Result<std::result::Result<Self, Incomplete>> {
+        let events = Columns::of(tx, "transcript_events")?;
+        for (column, name) in [
+            ("session_id", "column transcript_events.session_id"),
+            ("seq", "column transcript_events.seq"),
+            ("event_json", "column transcript_events.event_json"),
+        ] {
+            if !events.has(column) {
+                let lacks = if events.is_table() {
+                    name
+                } else {
+                    "table transcript_events"
+                };
+                return Ok(Err(Incomplete::Lacks(lacks)));
+            }
+        }
+        // Before the windows there were sessions.
+        let mut windows = Columns::of(tx, "session_windows")?;
+        if !windows.has("session_id") {
+            windows = Columns::of(tx, "sessions")?;
+        }
+        let nodes = Columns::of(tx, "session_nodes")?;
+        let watermarks = Columns::of(tx, "transcript_rewrite_watermarks")?;
+
+        let generation = match watermarks.has("session_id") && watermarks.has("generation") {
+            true => {
+                "(SELECT CAST(generation AS TEXT) FROM transcript_rewrite_watermarks WHERE session_id = ?1)"
+            }
+            false => "NULL",
+        };
+        let noted = windows.has("session_id") && windows.has("transcript_updated_at");
+        let table = windows.table;
+        let updated_at = match noted {
+            true => format!(
+                "(SELECT CAST(transcript_updated_at AS INTEGER) FROM {table} WHERE session_id = ?1)"
+            ),
+            false => "NULL".into(),
+        };
+        let has_rowid = tx
+            .prepare("SELECT rowid FROM transcript_events LIMIT 0")
+            .is_ok();
+        let mut schema = Self {
+            // Leaps from one session to the next along the primary key.
+            listing: "WITH RECURSIVE next(id) AS (
+                SELECT min(session_id) FROM transcript_events
+                UNION ALL
+                SELECT (SELECT min(session_id) FROM transcript_events WHERE session_id > next.id) FROM next
+                WHERE next.id IS NOT NULL)
+                SELECT id FROM next WHERE id IS NOT NULL",
+            newest: has_rowid.then_some("SELECT DISTINCT session_id FROM transcript_events WHERE rowid > ?1"),
+            notes: noted.then(|| format!("SELECT session_id, CAST(transcript_updated_at AS INTEGER) FROM {table}")),
+            state: format!(
+                "SELECT (SELECT max(seq) FROM transcript_events WHERE session_id = ?1), {generation}, {updated_at}"
+            ),
+            page: format!(
+                "SELECT seq, {created_at},
+                    CASE WHEN octet_length(event_json) <= {VALUE_LIMIT} THEN event_json END,
+                    CASE WHEN octet_length({zstd}) <= {VALUE_LIMIT} THEN {zstd} END,
+                    event_json IS NULL AND {zstd} IS NULL,
+                    {generation}
+                FROM transcript_events WHERE session_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT {limit}",
+                created_at = events.or_null("created_at"),
+                zstd = events.or_null("event_zstd"),
+                limit = PAGE_ROWS + 1,
+            ),
+            meta: meta_statement(&windows, &nodes),
+            archives: Vec::new(),
+            unknown: Vec::new(),
+        };
+        for (table, time, only) in [
+            ("session_transcript_archives", "created_at", ""),
+            (
+                "session_transcript_cold_archives",
+                "archived_at",
+                "WHERE archive_blob IS NOT NULL",
+            ),
+        ] {
+            let columns = Columns::of(tx, table)?;
+            if ["session_id", "generation", "archive_blob"]
+                .iter()
+                .all(|column| columns.has(column))
+            {
+                schema.archives.push(ArchiveTable {
+                    listing: format!("SELECT session_id, CAST(generation AS TEXT) FROM {table} {only}"),
+                    blob: format!(
+                        "SELECT CASE WHEN octet_length(archive_blob) <= {VALUE_LIMIT} THEN archive_blob END, {}
+                        FROM {table} WHERE session_id = ?1 AND generation = ?2",
+                        columns.or_null(time)
+                    ),
+                });
+            } else if columns.is_table() {
+                schema.unknown.push(table);
+            }
+        }
+        Ok(Ok(schema))
+    }
+
+    /// Finds the sessions and archives that have something new.
+    pub(super) fn survey(
+        &self,
+        tx: &Transaction<'_>,
+        cursors: &Cursors,
+        survey: Survey,
+    ) -> Result<Found> {
+        let horizon = match self.newest {
+            Some(_) => Some(tx.query_row(
+                "SELECT ifnull(max(rowid), 0) FROM transcript_events",
+                [],
+                |row| row.get(0),
+            )?),
+            None => None,
+        };
+        let ids = match (survey, self.newest, cursors.horizon, horizon) {
+            (Survey::Quick, Some(newest), Some(known), Some(now)) if known <= now => {
+                let mut ids: BTreeSet<String> = texts(tx, newest, [known])?;
+                if let Some(notes) = &self.notes {
+                    let mut statement = tx.prepare(notes)?;
+                    let mut rows = statement.query([])?;
+                    while let Some(row) = rows.next()? {
+                        let id = row.get_ref(0)?.as_str()?;
+                        let known = cursors
+                            .sessions
+                            .get(id)
+                            .and_then(|cursor| cursor.updated_at);
+                        if known != row.get(1)? {
+                            ids.insert(id.into());
+                        }
+                    }
+                }
+                ids
+            }
+            _ => texts(tx, self.listing, [])?,
+        };
+        let mut sessions = Vec::new();
+        let mut statement = tx.prepare(&self.state)?;
+        for id in ids {
+            let state = statement.query_row([&id], |row| {
+                let last: Option<i64> = row.get(0)?;
+                Ok(State {
+                    next_seq: last.map_or(0, |seq| seq + 1),
+                    generation: row.get(1)?,
+                    updated_at: row.get(2)?,
+                })
+            })?;
+            let unchanged = cursors.sessions.get(&id).is_some_and(|known| {
+                (known.next_seq, &known.generation, known.updated_at)
+                    == (state.next_seq, &state.generation, state.updated_at)
+            });
+            if !unchanged {
+                sessions.push((id, state));
+            }
+        }
+        let mut archives = Vec::new();
+        for (table, found) in self.archives.iter().enumerate() {
+            let mut statement = tx.prepare(&found.listing)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let key = (row.get(0)?, row.get(1)?);
+                if !cursors.archives.contains(&key) {
+                    archives.push(Archive {
+                        table,
+                        session: key.0,
+                        generation: key.1,
+                    });
+                }
+            }
+        }
+        Ok(Found {
+            sessions,
+            archives,
+            horizon,
+        })
+    }
+
+    /// Copies a page of a session's rows, from `seq` on.
+    pub(super) fn page(
+        &self,
+        tx: &Transaction<'_>,
+        id: &str,
+        seq: i64,
+        page: &mut Page,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let Page {
+            rows: events,
+            bytes,
+            ..
+        } = page;
+        events.clear();
+        bytes.clear();
+        (page.generation, page.last) = (None, true);
+        let mut statement = tx.prepare_cached(&self.page)?;
+        let mut rows = statement.query((id, seq))?;
+        while let Some(row) = rows.next()? {
+            let full = events.len() >= PAGE_ROWS
+                || bytes.len() >= PAGE_BYTES
+                || started.elapsed() >= PAGE_TIME;
+            if full && !events.is_empty() {
+                page.last = false;
+                break;
+            }
+            if events.is_empty() {
+                page.generation = row.get(5)?;
+            }
+            let mut keep = |value: &[u8]| {
+                bytes.extend_from_slice(value);
+                bytes.len() - value.len()..bytes.len()
+            };
+            let body = match (text(row.get_ref(2)?), text(row.get_ref(3)?)) {
+                (Some(json), _) if wanted(json) => Body::Plain(keep(json)),
+                (Some(_), _) => Body::Idle,
+                (None, Some(packed)) => Body::Packed(keep(packed)),
+                (None, None) if row.get(4)? => Body::Broken(Fault::NotJson),
+                (None, None) => Body::Broken(Fault::TooLong),
+            };
+            events.push(Event {
+                seq: row.get(0)?,
+                created_at: time(row.get_ref(1)?),
+                body,
+            });
+        }
+        if events.is_empty() {
+            drop(rows);
+            page.generation = tx
+                .prepare_cached(&self.state)?
+                .query_row([id], |row| row.get(1))?;
+        }
+        Ok(())
+    }
+
+    /// What is known of a session.
+    pub(super) fn meta(&self, tx: &Transaction<'_>, id: &str) -> Result<SessionMeta> {
+        let meta = tx.prepare_cached(&self.meta)?.query_row([id], |row| {
+            Ok(SessionMeta {
+                session_key: row.get(0)?,
+                channel: row.get(1)?,
+                chat_type: row.get(2)?,
+                provider: row.get(3)?,
+                model: row.get(4)?,
+                parent_key: row.get(5)?,
+                created_via: row.get(6)?,
+                label: row.get(7)?,
+            })
+        });
+        Ok(meta.optional()?.unwrap_or_default())
+    }
+
+    /// Copies an archived transcript; the page is not the `last` when it was too large. Returns its time.
+    pub(super) fn blob(
+        &self,
+        tx: &Transaction<'_>,
+        archive: &Archive,
+        page: &mut Page,
+    ) -> Result<Option<UnixMillis>> {
+        page.bytes.clear();
+        page.last = false;
+        let mut statement = tx.prepare_cached(&self.archives[archive.table].blob)?;
+        let mut rows = statement.query((&archive.session, &archive.generation))?;
+        let Some(row) = rows.next()? else {
+            page.last = true;
+            return Ok(None);
+        };
+        if let Some(blob) = text(row.get_ref(0)?) {
+            page.bytes.extend_from_slice(blob);
+            page.last = true;
+        }
+        Ok(time(row.get_ref(1)?))
+    }
+}
+
+/// Columns of one table, none when it does not exist.
+struct Columns {
+    table: &'static str,
+    names: HashSet<String>,
+}
+
+impl Columns {
+    fn of(tx: &Transaction<'_>, table: &'static str) -> Result<Self> {
+        Ok(Self {
+            table,
+            names: texts(tx, "SELECT name FROM pragma_table_info(?1)", [table])?,
+        })
+    }
+
+    fn is_table(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    fn has(&self, column: &str) -> bool {
+        self.names.contains(column)
+    }
+
+    fn or_null(&self, column: &'static str) -> &'static str {
+        if self.has(column) { column } else { "NULL" }
+    }
+}
+
+fn meta_statement(windows: &Columns, nodes: &Columns) -> String {
+    if !windows.has("session_id") {
+        return "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE ?1 IS NULL".into();
+    }
+    let window = |column| {
+        if windows.has(column) {
+            format!("CAST(w.{column} AS TEXT)")
+        } else {
+            "NULL".into()
+        }
+    };
+    let joined = nodes.has("session_key") && windows.has("session_key");
+    let node = |column| {
+        if joined && nodes.has(column) {
+            format!("CAST(n.{column} AS TEXT)")
+        } else {
+            "NULL".into()
+        }
+    };
+    let join = if joined {
+        "LEFT JOIN session_nodes n ON n.session_key = w.session_key"
+    } else {
+        ""
+    };
+    let columns = [
+        window("session_key"),
+        window("channel"),
+        window("chat_type"),
+        window("model_provider"),
+        window("model"),
+        format!(
+            "coalesce({}, {}, NULL)",
+            window("spawned_by"),
+            window("parent_session_key")
+        ),
+        node("created_via"),
+        node("label"),
+    ];
+    format!(
+        "SELECT {} FROM {} w {join} WHERE w.session_id = ?1",
+        columns.join(", "),
+        windows.table
+    )
+}
+
+fn texts<C: FromIterator<String>>(
+    tx: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<C> {
+    tx.prepare(sql)?
+        .query_map(params, |row| row.get(0))?
+        .collect()
+}
+
+fn text(value: ValueRef<'_>) -> Option<&[u8]> {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn time(value: ValueRef<'_>) -> Option<UnixMillis> {
+    let ValueRef::Integer(at) = value else {
+        return None;
+    };
+    UnixMillis(if at < SECONDS_BELOW {
+        at.saturating_mul(1000)
+    } else {
+        at
+    })
+    .plausible()
+}
