@@ -12,7 +12,11 @@ async fn a_second_launch_opens_the_dashboard_of_the_first() {
     becomes("$4.50".to_owned(), async || tray.label().await).await;
 
     assert!(desktop.app(&["--autostart"]).ended().await.success());
-    assert_eq!(desktop.windows(), 0, "a second start at login wants nothing");
+    assert_eq!(
+        desktop.windows(),
+        0,
+        "a second start at login wants nothing"
+    );
     assert!(desktop.app(&[]).ended().await.success());
     becomes(1, async || desktop.windows()).await;
     assert!(first.is_running());
@@ -39,8 +43,14 @@ async fn quit_and_signals_end_it_in_order() {
 
 #[test]
 fn an_unknown_argument_is_refused() {
-    let output = Command::new(APP).arg("--windw").output().expect("the app to start");
+    let output = Command::new(APP)
+        .arg("--windw")
+        .output()
+        .expect("the app to start");
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.starts_with("unknown argument \"--windw\"\nusage: clawspend-desktop"), "{said}");
+    assert!(
+        said.starts_with("unknown argument \"--windw\"\nusage: clawspend-desktop"),
+        "{said}"
+    );
 }

@@ -17,9 +17,15 @@ async fn shows_what_the_report_says() {
     becomes("$4.50".to_owned(), async || tray.label().await).await;
 
     let window = Window::open(&desktop).await;
-    becomes("$4.50".to_owned(), async || window.text("[data-testid=today]").await).await;
+    becomes("$4.50".to_owned(), async || {
+        window.text("[data-testid=today]").await
+    })
+    .await;
     desktop.home.spend("next", 0, SONNET, 100_000);
-    becomes("$5.50".to_owned(), async || window.text("[data-testid=today]").await).await;
+    becomes("$5.50".to_owned(), async || {
+        window.text("[data-testid=today]").await
+    })
+    .await;
     window.picture("dashboard").await;
 
     let report = desktop.home.cli(&["report", "--by", "day,model", "--json"]);
@@ -34,7 +40,12 @@ fn shown(dashboard: &Value) -> Vec<(String, String, i64, i64)> {
     for day in list(&dashboard["days"]) {
         for model in list(&day["models"]) {
             let amount = &model["amount"];
-            rows.push((text(&day["day"]), text(&model["model"]), number(&amount["cost"]), number(&amount["tokens"]["output"])));
+            rows.push((
+                text(&day["day"]),
+                text(&model["model"]),
+                number(&amount["cost"]),
+                number(&amount["tokens"]["output"]),
+            ));
         }
     }
     rows.sort();
@@ -46,8 +57,16 @@ fn reported(report: &Value) -> Vec<(String, String, i64, i64)> {
     let mut rows: Vec<_> = list(&report["rows"])
         .iter()
         .map(|row| {
-            let cost = text(&row["cost_usd"]).replace('.', "").parse().expect("a decimal with nine places");
-            (text(&row["day"]), text(&row["model"]), cost, number(&row["output_tokens"]))
+            let cost = text(&row["cost_usd"])
+                .replace('.', "")
+                .parse()
+                .expect("a decimal with nine places");
+            (
+                text(&row["day"]),
+                text(&row["model"]),
+                cost,
+                number(&row["output_tokens"]),
+            )
         })
         .collect();
     rows.sort();
@@ -59,11 +78,16 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a text: {value}"))
+        .to_owned()
 }
 
 fn number(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_else(|| panic!("not a number: {value}"))
+    value
+        .as_i64()
+        .unwrap_or_else(|| panic!("not a number: {value}"))
 }
 
 #[tokio::test]
@@ -71,7 +95,10 @@ async fn can_do_no_more_than_it_needs() {
     let desktop = Desktop::start(Home::with_spend());
     desktop.home.cli(&["today", "--json"]);
     let window = Window::open(&desktop).await;
-    becomes("$4.50".to_owned(), async || window.text("[data-testid=today]").await).await;
+    becomes("$4.50".to_owned(), async || {
+        window.text("[data-testid=today]").await
+    })
+    .await;
 
     for (what, script, expected) in [
         (
@@ -85,11 +112,23 @@ async fn can_do_no_more_than_it_needs() {
              fetch('http://127.0.0.1:9/').catch(() => {}); return await refused",
             json!("connect-src"),
         ),
-        ("finding Tauri's global", "return typeof window.__TAURI__", json!("undefined")),
+        (
+            "finding Tauri's global",
+            "return typeof window.__TAURI__",
+            json!("undefined"),
+        ),
     ] {
-        assert_eq!(window.run(script).await, json!({ "value": expected }), "{what}");
+        assert_eq!(
+            window.run(script).await,
+            json!({ "value": expected }),
+            "{what}"
+        );
     }
-    for command in ["plugin:window|close", "plugin:event|listen", "plugin:window-state|save_window_state"] {
+    for command in [
+        "plugin:window|close",
+        "plugin:event|listen",
+        "plugin:window-state|save_window_state",
+    ] {
         let refused = text(&window.invoke(command, json!({})).await["error"]);
         assert!(refused.contains("not allowed"), "{command}: {refused}");
     }
@@ -98,12 +137,19 @@ async fn can_do_no_more_than_it_needs() {
 
 #[tokio::test]
 async fn is_accessible_in_the_real_webview() {
-    let axe = concat!(env!("CARGO_MANIFEST_DIR"), "/ui/node_modules/axe-core/axe.min.js");
-    let axe = std::fs::read_to_string(axe).expect("axe-core, one of the window's development packages");
+    let axe = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/ui/node_modules/axe-core/axe.min.js"
+    );
+    let axe =
+        std::fs::read_to_string(axe).expect("axe-core, one of the window's development packages");
     let desktop = Desktop::start(Home::with_spend());
     desktop.home.cli(&["today", "--json"]);
     let window = Window::open(&desktop).await;
-    becomes("$4.50".to_owned(), async || window.text("[data-testid=today]").await).await;
+    becomes("$4.50".to_owned(), async || {
+        window.text("[data-testid=today]").await
+    })
+    .await;
     window.load(&axe).await;
     let found = window
         .run("return (await axe.run()).violations.map(violation => [violation.id, violation.nodes.map(node => node.html)])")
@@ -118,7 +164,11 @@ async fn leaves_nothing_behind() {
     let mut app = desktop.app(&[]);
     let tray = panel.tray().await;
     becomes("$4.50".to_owned(), async || tray.label().await).await;
-    assert_eq!(desktop.programs("WebKit"), Vec::<String>::new(), "the tray alone has no webview");
+    assert_eq!(
+        desktop.programs("WebKit"),
+        Vec::<String>::new(),
+        "the tray alone has no webview"
+    );
 
     tray.click("Open dashboard").await;
     becomes(1, async || desktop.windows()).await;

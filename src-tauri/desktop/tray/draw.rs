@@ -50,7 +50,6 @@ pub(crate) struct Tray {
     icon: TrayIcon,
     menu: Menu<Wry>,
     rows: Vec<MenuItem<Wry>>,
-    notifications: Submenu<Wry>,
     resume: MenuItem<Wry>,
     /// In Windows pixels: the icon's edge at this display's scale.
     edge: u32,
@@ -85,10 +84,16 @@ impl Tray {
             .into_iter()
             .map(row)
             .collect::<tauri::Result<Vec<_>>>()?;
-        let resume = MenuItem::with_id(app, RESUME, "Resume", view.paused, None::<&str>)?;
+        let resume = MenuItem::with_id(
+            app,
+            RESUME,
+            "Resume",
+            view.row(Row::Paused).is_some(),
+            None::<&str>,
+        )?;
         let notifications = Submenu::with_items(
             app,
-            &view.notifications,
+            "Pause notifications",
             true,
             &[
                 &item(PAUSE_HOUR, "For 1 hour")?,
@@ -143,7 +148,6 @@ impl Tray {
             icon,
             menu,
             rows,
-            notifications,
             resume,
             edge,
         };
@@ -167,14 +171,9 @@ impl Tray {
                 (Some(_), Some(text)) => item.set_text(escaped(text))?,
             }
             drawn.rows[row as usize].clone_from(&next.rows[row as usize]);
-        }
-        if drawn.notifications != next.notifications {
-            self.notifications.set_text(&next.notifications)?;
-            drawn.notifications.clone_from(&next.notifications);
-        }
-        if drawn.paused != next.paused {
-            self.resume.set_enabled(next.paused)?;
-            drawn.paused = next.paused;
+            if row == Row::Paused {
+                self.resume.set_enabled(next.row(row).is_some())?;
+            }
         }
         if drawn.text != next.text {
             self.icon.set_title(Some(&next.text))?;
@@ -210,17 +209,9 @@ impl Tray {
 
 #[cfg(target_os = "linux")]
 fn for_each_label(menu: &Menu<Wry>, change: impl Fn(String) -> String) {
-    for item in menu.items().unwrap_or_default() {
-        let changed = if let Some(item) = item.as_menuitem() {
-            item.text().and_then(|label| item.set_text(change(label)))
-        } else if let Some(submenu) = item.as_submenu() {
-            submenu
-                .text()
-                .and_then(|label| submenu.set_text(change(label)))
-        } else {
-            Ok(())
-        };
-        if let Err(error) = changed {
+    let items = menu.items().unwrap_or_default();
+    for item in items.iter().filter_map(|item| item.as_menuitem()) {
+        if let Err(error) = item.text().and_then(|label| item.set_text(change(label))) {
             tracing::warn!("cannot publish a menu label again: {error}");
         }
     }

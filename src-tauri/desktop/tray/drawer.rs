@@ -46,20 +46,8 @@ impl Drawer {
         let [figures, tooltip, icon] = self.waits(now).map(|wait| wait == Some(Duration::ZERO));
         let mut next = self.drawn.clone();
         if figures {
-            let TrayView {
-                text,
-                rows,
-                notifications,
-                paused,
-                ..
-            } = self.wanted.clone();
-            next = TrayView {
-                text,
-                rows,
-                notifications,
-                paused,
-                ..next
-            };
+            next.text.clone_from(&self.wanted.text);
+            next.rows.clone_from(&self.wanted.rows);
             self.figures_at = Some(now);
         }
         if tooltip {

@@ -36,11 +36,12 @@ pub(crate) enum Row {
     SecondModel,
     ThirdModel,
     Updated,
+    Paused,
 }
 
 impl Row {
     /// All rows, top to bottom.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Today,
         Self::Alert,
         Self::Problem,
@@ -50,6 +51,7 @@ impl Row {
         Self::SecondModel,
         Self::ThirdModel,
         Self::Updated,
+        Self::Paused,
     ];
     const MODELS: [Self; 3] = [Self::FirstModel, Self::SecondModel, Self::ThirdModel];
 }
@@ -64,10 +66,6 @@ pub(crate) struct TrayView {
     pub(crate) icon: Icon,
     /// By [`Row`]; `None` is not in the menu.
     pub(crate) rows: [Option<String>; Row::ALL.len()],
-    /// The notifications submenu's title.
-    pub(crate) notifications: String,
-    /// Notifications are paused: "Resume" can be chosen.
-    pub(crate) paused: bool,
 }
 
 impl TrayView {
@@ -78,8 +76,6 @@ impl TrayView {
             tooltip: "Clawspend".into(),
             icon: Icon::Normal,
             rows: Default::default(),
-            notifications: "Pause notifications".into(),
-            paused: false,
         };
         view.set(Row::Today, "Opening the ledger…");
         view
@@ -107,12 +103,7 @@ impl TrayView {
         let told = |view: &Self| {
             let mut rows = view.rows.clone();
             rows[Row::Updated as usize] = None;
-            (
-                view.text.clone(),
-                rows,
-                view.notifications.clone(),
-                view.paused,
-            )
+            (view.text.clone(), rows)
         };
         told(self) == told(other)
     }
@@ -178,8 +169,7 @@ impl From<&Update> for TrayView {
             } else {
                 "tomorrow".into()
             };
-            view.notifications = format!("Notifications paused until {until}");
-            view.paused = true;
+            view.set(Row::Paused, &format!("Notifications paused until {until}"));
         }
 
         let lines = [Row::Today, Row::Week, Row::Month, Row::Alert, Row::Problem];
@@ -519,24 +509,20 @@ mod tests {
 
     #[test]
     fn a_pause_says_when_it_ends() {
-        for (until, title) in [
-            (None, "Pause notifications"),
+        for (until, row) in [
+            (None, None),
             (
                 Some(NOW.plus(3_600_000)),
-                "Notifications paused until 15:03",
+                Some("Notifications paused until 15:03"),
             ),
             (
                 Some(NOW.plus(12 * 3_600_000)),
-                "Notifications paused until tomorrow",
+                Some("Notifications paused until tomorrow"),
             ),
         ] {
             let mut update = update();
             update.paused_until = until;
-            let view = TrayView::from(&update);
-            assert_eq!(
-                (view.notifications.as_str(), view.paused),
-                (title, until.is_some())
-            );
+            assert_eq!(TrayView::from(&update).row(Row::Paused), row);
         }
     }
 

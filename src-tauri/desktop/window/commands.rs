@@ -68,7 +68,10 @@ pub(crate) fn open_config(door: State<'_, Door>) -> Result<(), ApiError> {
     settings::open(&door.environment.paths).map_err(|error| ApiError {
         code: "open_config".into(),
         message: format!("{error:#}"),
-        hint: format!("open {} in an editor", door.environment.paths.config_file().display()),
+        hint: format!(
+            "open {} in an editor",
+            door.environment.paths.config_file().display()
+        ),
     })
 }
 

@@ -30,7 +30,11 @@ impl Home {
         }
         let hours_east = 13 - Timestamp::now().to_zoned(TimeZone::UTC).hour();
         // The sign of these names is the other way round.
-        let zone = if hours_east > 0 { format!("Etc/GMT-{hours_east}") } else { format!("Etc/GMT+{}", -hours_east) };
+        let zone = if hours_east > 0 {
+            format!("Etc/GMT-{hours_east}")
+        } else {
+            format!("Etc/GMT+{}", -hours_east)
+        };
         Self { folder, zone }
     }
 
@@ -81,12 +85,17 @@ impl Home {
             },
         });
         let path = self.path().join(".claude/projects/-w-demo/session-1.jsonl");
-        let mut log = File::options().create(true).append(true).open(path).expect("a log");
-        log.write_all(format!("{line}\n").as_bytes()).expect("room for a line");
+        let mut log = File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .expect("a log");
+        log.write_all(format!("{line}\n").as_bytes())
+            .expect("room for a line");
     }
 
     pub(crate) fn config_file(&self) -> PathBuf {
-        self.path().join("config/clawspend/config.toml")
+        self.path().join("config/clawspend/clawspend.toml")
     }
 
     /// Replaces the whole config file.
@@ -95,16 +104,28 @@ impl Home {
         fs::create_dir_all(file.parent().expect("a folder")).expect("the config folder");
         // In one step: the engine may look at any moment.
         let written = file.with_extension("new");
-        fs::write(&written, text).and_then(|()| fs::rename(&written, &file)).expect("the config file to be written");
+        fs::write(&written, text)
+            .and_then(|()| fs::rename(&written, &file))
+            .expect("the config file to be written");
     }
 
     /// What `clawspend` prints as JSON.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Value {
         let program = Path::new(APP).with_file_name("clawspend");
-        assert!(program.exists(), "build the command line first: cargo build -p clawspend-cli");
-        let output =
-            Command::new(program).args(arguments).envs(self.variables()).output().expect("the command line to start");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            program.exists(),
+            "build the command line first: cargo build -p clawspend-cli"
+        );
+        let output = Command::new(program)
+            .args(arguments)
+            .envs(self.variables())
+            .output()
+            .expect("the command line to start");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         serde_json::from_slice(&output.stdout).expect("JSON from the command line")
     }
 }

@@ -38,14 +38,20 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
 }
 
 /// Waits until `look` sees exactly `expected`, and shows what it saw instead.
-pub(crate) async fn becomes<T: PartialEq + std::fmt::Debug>(expected: T, mut look: impl AsyncFnMut() -> T) {
+pub(crate) async fn becomes<T: PartialEq + std::fmt::Debug>(
+    expected: T,
+    mut look: impl AsyncFnMut() -> T,
+) {
     let end = Instant::now() + PATIENCE;
     loop {
         let seen = look().await;
         if seen == expected {
             return;
         }
-        assert!(Instant::now() < end, "stays {seen:?}, expected {expected:?}");
+        assert!(
+            Instant::now() < end,
+            "stays {seen:?}, expected {expected:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -55,7 +61,11 @@ pub(crate) struct Process(Child);
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("cannot start {:?}: {error}", command.get_program())))
+        Self(
+            command.spawn().unwrap_or_else(|error| {
+                panic!("cannot start {:?}: {error}", command.get_program())
+            }),
+        )
     }
 
     /// Starts a process that tells one line about itself first.
@@ -63,7 +73,9 @@ impl Process {
         let mut process = Self::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
         let mut line = String::new();
         let stdout = process.0.stdout.take().expect("a piped stdout");
-        BufReader::new(stdout).read_line(&mut line).expect("a line from the process");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("a line from the process");
         (process, line.trim().to_owned())
     }
 
@@ -72,12 +84,18 @@ impl Process {
     }
 
     pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill").arg(self.0.id().to_string()).status().expect("kill to run");
+        let killed = Command::new("kill")
+            .arg(self.0.id().to_string())
+            .status()
+            .expect("kill to run");
         assert!(killed.success(), "cannot signal process {}", self.0.id());
     }
 
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        eventually("the process to end", async || self.0.try_wait().expect("a child to ask")).await
+        eventually("the process to end", async || {
+            self.0.try_wait().expect("a child to ask")
+        })
+        .await
     }
 }
 
@@ -99,12 +117,27 @@ pub(crate) struct Desktop {
 impl Desktop {
     pub(crate) fn start(home: Home) -> Self {
         let mut bus = Command::new("dbus-daemon");
-        let (bus_process, bus) =
-            Process::start_and_hear(bus.args(["--session", "--nofork", "--print-address=1"]).envs(home.variables()));
+        let (bus_process, bus) = Process::start_and_hear(
+            bus.args(["--session", "--nofork", "--print-address=1"])
+                .envs(home.variables()),
+        );
         let mut x = Command::new("Xvfb");
-        x.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]);
+        x.args([
+            "-displayfd",
+            "1",
+            "-screen",
+            "0",
+            "1280x900x24",
+            "-nolisten",
+            "tcp",
+        ]);
         let (x_process, number) = Process::start_and_hear(&mut x);
-        Self { home, bus, display: format!(":{number}"), _servers: [bus_process, x_process] }
+        Self {
+            home,
+            bus,
+            display: format!(":{number}"),
+            _servers: [bus_process, x_process],
+        }
     }
 
     /// A command that lives on this desktop.
@@ -127,7 +160,11 @@ impl Desktop {
     }
 
     pub(crate) fn app_command(&self) -> Command {
-        let log = File::options().create(true).append(true).open(self.log()).expect("a log file");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .expect("a log file");
         let mut command = self.command(APP);
         command.stderr(log);
         command
@@ -166,11 +203,17 @@ impl Desktop {
         let mut names = Vec::new();
         for process in fs::read_dir("/proc").expect("/proc").flatten() {
             let read = |file: &str| fs::read(process.path().join(file)).unwrap_or_default();
-            let lives_here = read("environ").split(|byte| *byte == 0).any(|variable| variable == home.as_bytes());
+            let lives_here = read("environ")
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == home.as_bytes());
             let command = read("cmdline");
             let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
             let program = String::from_utf8_lossy(program);
-            let name = Path::new(program.as_ref()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = Path::new(program.as_ref())
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if lives_here && name.starts_with(prefix) {
                 names.push(name);
             }
@@ -182,7 +225,11 @@ impl Desktop {
     pub(crate) fn picture(&self, name: &str) {
         if let Some(folder) = std::env::var_os("CLAWSPEND_PICTURES") {
             let file = Path::new(&folder).join(name).with_extension("png");
-            let _ = self.command("import").args(["-window", "root"]).arg(file).status();
+            let _ = self
+                .command("import")
+                .args(["-window", "root"])
+                .arg(file)
+                .status();
         }
     }
 }

@@ -20,8 +20,13 @@ impl Monitor {
     pub(crate) async fn start(desktop: &Desktop) -> Self {
         let connection = desktop.connect().await;
         let mut messages = MessageStream::from(&connection);
-        let monitoring = MonitoringProxy::new(&connection).await.expect("the bus itself");
-        monitoring.become_monitor(&[], 0).await.expect("leave to listen");
+        let monitoring = MonitoringProxy::new(&connection)
+            .await
+            .expect("the bus itself");
+        monitoring
+            .become_monitor(&[], 0)
+            .await
+            .expect("leave to listen");
         let heard: Arc<Mutex<Vec<Message>>> = Arc::default();
         let ear = Arc::clone(&heard);
         tokio::spawn(async move {
@@ -40,11 +45,20 @@ impl Monitor {
 
     /// The messages heard so far that `wanted` picks.
     pub(crate) fn heard(&self, wanted: impl Fn(&Message) -> bool) -> Vec<Message> {
-        self.heard.lock().expect("no panic elsewhere").iter().filter(|message| wanted(message)).cloned().collect()
+        self.heard
+            .lock()
+            .expect("no panic elsewhere")
+            .iter()
+            .filter(|message| wanted(message))
+            .cloned()
+            .collect()
     }
 
     /// How often a notification was asked for.
     pub(crate) fn notify_calls(&self) -> usize {
-        self.heard(|message| message.interface == "org.freedesktop.Notifications" && message.member == "Notify").len()
+        self.heard(|message| {
+            message.interface == "org.freedesktop.Notifications" && message.member == "Notify"
+        })
+        .len()
     }
 }

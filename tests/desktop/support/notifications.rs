@@ -32,7 +32,10 @@ struct Service {
 
 #[interface(name = "org.freedesktop.Notifications")]
 impl Service {
-    #[expect(clippy::too_many_arguments, reason = "the specification's own signature")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the specification's own signature"
+    )]
     fn notify(
         &self,
         app: String,
@@ -47,9 +50,22 @@ impl Service {
     ) -> u32 {
         let mut shown = self.shown.lock().expect("no panic elsewhere");
         let id = u32::try_from(shown.len()).expect("few notifications") + 1;
-        let sender = header.sender().expect("a sender on every message").to_string();
-        let desktop_entry = hints.remove("desktop-entry").and_then(|hint| hint.try_into().ok());
-        shown.push(Shown { id, sender, app, desktop_entry, summary, body, actions });
+        let sender = header
+            .sender()
+            .expect("a sender on every message")
+            .to_string();
+        let desktop_entry = hints
+            .remove("desktop-entry")
+            .and_then(|hint| hint.try_into().ok());
+        shown.push(Shown {
+            id,
+            sender,
+            app,
+            desktop_entry,
+            summary,
+            body,
+            actions,
+        });
         id
     }
 
@@ -64,13 +80,16 @@ impl Service {
     }
 
     #[zbus(signal)]
-    async fn action_invoked(emitter: &SignalEmitter<'_>, id: u32, action: &str) -> zbus::Result<()>;
+    async fn action_invoked(emitter: &SignalEmitter<'_>, id: u32, action: &str)
+    -> zbus::Result<()>;
 }
 
 impl Notifications {
     pub(crate) async fn start(desktop: &Desktop) -> Self {
         let shown = Arc::default();
-        let service = Service { shown: Arc::clone(&shown) };
+        let service = Service {
+            shown: Arc::clone(&shown),
+        };
         let connection = desktop
             .connection()
             .serve_at(PATH, service)
@@ -93,13 +112,24 @@ impl Notifications {
 
     /// Whether its sender still holds its connection; some desktops withdraw the notification otherwise.
     pub(crate) async fn sender_is_there(&self, shown: &Shown) -> bool {
-        let bus = zbus::fdo::DBusProxy::new(&self.connection).await.expect("the bus itself");
-        bus.name_has_owner(shown.sender.as_str().try_into().expect("a bus name")).await.expect("an answer")
+        let bus = zbus::fdo::DBusProxy::new(&self.connection)
+            .await
+            .expect("the bus itself");
+        bus.name_has_owner(shown.sender.as_str().try_into().expect("a bus name"))
+            .await
+            .expect("an answer")
     }
 
     /// Clicks the notification.
     pub(crate) async fn click(&self, shown: &Shown) {
-        let service = self.connection.object_server().interface::<_, Service>(PATH).await.expect("our own service");
-        Service::action_invoked(service.signal_emitter(), shown.id, "default").await.expect("a click");
+        let service = self
+            .connection
+            .object_server()
+            .interface::<_, Service>(PATH)
+            .await
+            .expect("our own service");
+        Service::action_invoked(service.signal_emitter(), shown.id, "default")
+            .await
+            .expect("a click");
     }
 }

@@ -37,10 +37,19 @@ impl Watcher {
         #[zbus(header)] header: Header<'_>,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) {
-        let sender = header.sender().expect("a sender on every message").to_string();
+        let sender = header
+            .sender()
+            .expect("a sender on every message")
+            .to_string();
         let item = match service.starts_with('/') {
-            true => Item { bus_name: sender, path: service.into() },
-            false => Item { bus_name: service.into(), path: "/StatusNotifierItem".into() },
+            true => Item {
+                bus_name: sender,
+                path: service.into(),
+            },
+            false => Item {
+                bus_name: service.into(),
+                path: "/StatusNotifierItem".into(),
+            },
         };
         let name = format!("{}{}", item.bus_name, item.path);
         self.items.lock().expect("no panic elsewhere").push(item);
@@ -52,7 +61,10 @@ impl Watcher {
     #[zbus(property)]
     fn registered_status_notifier_items(&self) -> Vec<String> {
         let items = self.items.lock().expect("no panic elsewhere");
-        items.iter().map(|item| format!("{}{}", item.bus_name, item.path)).collect()
+        items
+            .iter()
+            .map(|item| format!("{}{}", item.bus_name, item.path))
+            .collect()
     }
 
     #[zbus(property)]
@@ -66,13 +78,18 @@ impl Watcher {
     }
 
     #[zbus(signal)]
-    async fn status_notifier_item_registered(emitter: &SignalEmitter<'_>, service: &str) -> zbus::Result<()>;
+    async fn status_notifier_item_registered(
+        emitter: &SignalEmitter<'_>,
+        service: &str,
+    ) -> zbus::Result<()>;
 }
 
 impl Panel {
     pub(crate) async fn start(desktop: &Desktop) -> Self {
         let items = Arc::default();
-        let watcher = Watcher { items: Arc::clone(&items) };
+        let watcher = Watcher {
+            items: Arc::clone(&items),
+        };
         let connection = desktop
             .connection()
             .serve_at("/StatusNotifierWatcher", watcher)
@@ -86,8 +103,17 @@ impl Panel {
 
     /// The app's icon, once it is there.
     pub(crate) async fn tray(&self) -> Tray {
-        let item = eventually("a tray icon", async || self.items.lock().expect("no panic elsewhere").first().cloned());
-        Tray { connection: self.connection.clone(), item: item.await }
+        let item = eventually("a tray icon", async || {
+            self.items
+                .lock()
+                .expect("no panic elsewhere")
+                .first()
+                .cloned()
+        });
+        Tray {
+            connection: self.connection.clone(),
+            item: item.await,
+        }
     }
 }
 
@@ -130,7 +156,9 @@ impl Tray {
 
     /// A property of the icon; empty when the app is gone.
     pub(crate) async fn property(&self, name: &str) -> String {
-        let proxy = self.proxy(&self.item.path, "org.kde.StatusNotifierItem").await;
+        let proxy = self
+            .proxy(&self.item.path, "org.kde.StatusNotifierItem")
+            .await;
         proxy.get_property(name).await.unwrap_or_default()
     }
 
@@ -140,45 +168,68 @@ impl Tray {
     }
 
     async fn menu_path(&self) -> OwnedObjectPath {
-        let proxy = self.proxy(&self.item.path, "org.kde.StatusNotifierItem").await;
+        let proxy = self
+            .proxy(&self.item.path, "org.kde.StatusNotifierItem")
+            .await;
         proxy.get_property("Menu").await.expect("a menu")
     }
 
     pub(crate) async fn menu(&self) -> Vec<MenuRow> {
         let path = self.menu_path().await;
         let proxy = self.proxy(&path, "com.canonical.dbusmenu").await;
-        let (_revision, root): (u32, Node) =
-            proxy.call("GetLayout", &(0_i32, -1_i32, Vec::<&str>::new())).await.expect("the menu's layout");
+        let (_revision, root): (u32, Node) = proxy
+            .call("GetLayout", &(0_i32, -1_i32, Vec::<&str>::new()))
+            .await
+            .expect("the menu's layout");
         row(root).below
     }
 
     /// The labels of the figures: the rows above the first action.
     pub(crate) async fn figures(&self) -> Vec<String> {
         let labels = self.menu().await.into_iter().map(|row| row.label);
-        labels.take_while(|label| label != "Open dashboard").filter(|label| !label.is_empty()).collect()
+        labels
+            .take_while(|label| label != "Open dashboard")
+            .filter(|label| !label.is_empty())
+            .collect()
     }
 
     /// Clicks the row with this label, also in a submenu.
     pub(crate) async fn click(&self, label: &str) {
         let id = eventually(&format!("a menu row {label:?}"), async || {
             let rows = self.menu().await;
-            let all = rows.iter().flat_map(|row| std::iter::once(row).chain(&row.below));
-            all.filter(|row| row.label == label).map(|row| row.id).next()
+            let all = rows
+                .iter()
+                .flat_map(|row| std::iter::once(row).chain(&row.below));
+            all.filter(|row| row.label == label)
+                .map(|row| row.id)
+                .next()
         })
         .await;
         let path = self.menu_path().await;
         let proxy = self.proxy(&path, "com.canonical.dbusmenu").await;
         // Without waiting for an answer: "Quit" ends the app before it gives one.
-        proxy.call_noreply("Event", &(id, "clicked", Value::from(0_i32), 0_u32)).await.expect("a click");
+        proxy
+            .call_noreply("Event", &(id, "clicked", Value::from(0_i32), 0_u32))
+            .await
+            .expect("a click");
     }
 }
 
 fn row((id, mut properties, children): Node) -> MenuRow {
-    let label = properties.remove("label").and_then(|value| String::try_from(value).ok());
-    let enabled = properties.remove("enabled").and_then(|value| bool::try_from(value).ok());
+    let label = properties
+        .remove("label")
+        .and_then(|value| String::try_from(value).ok());
+    let enabled = properties
+        .remove("enabled")
+        .and_then(|value| bool::try_from(value).ok());
     let below = children.into_iter().map(|child| {
         let child: Structure<'static> = child.try_into().expect("a menu node");
         row(child.try_into().expect("a menu node"))
     });
-    MenuRow { id, label: label.unwrap_or_default(), enabled: enabled.unwrap_or(true), below: below.collect() }
+    MenuRow {
+        id,
+        label: label.unwrap_or_default(),
+        enabled: enabled.unwrap_or(true),
+        below: below.collect(),
+    }
 }
