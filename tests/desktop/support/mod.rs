@@ -15,6 +15,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 use zbus::{Connection, connection};
@@ -106,6 +107,19 @@ impl Drop for Process {
     }
 }
 
+/// A failed test shows what the app had to say.
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!(
+                "the app said:\n{}\nrunning: {:?}",
+                self.said(),
+                self.programs("")
+            );
+        }
+    }
+}
+
 /// An X server, a session bus and a home; no panel and no notification service.
 pub(crate) struct Desktop {
     pub(crate) home: Home,
@@ -131,7 +145,12 @@ impl Desktop {
             "-nolisten",
             "tcp",
         ]);
-        let (x_process, number) = Process::start_and_hear(&mut x);
+        let (x_process, number) = {
+            // Servers that look for a free number at the same moment may find the same one.
+            static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+            let _turn = ONE_AT_A_TIME.lock();
+            Process::start_and_hear(&mut x)
+        };
         Self {
             home,
             bus,
