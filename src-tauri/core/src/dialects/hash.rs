@@ -1,20 +1,20 @@
 //! Hashes that stand for ids in the ledger. They are kept there, so their definition never changes.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// XXH3-128 (seed 0) of the parts, each preceded by its length as eight little-endian bytes.
 pub(super) fn cluster(parts: &[&[u8]]) -> u128 {
-    let mut hash = Xxh3::new();
+    let mut bytes = Vec::with_capacity(128);
     for part in parts {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part);
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part);
     }
-    hash.digest128()
+    xxh3_128(&bytes)
 }
 
-/// XXH3-64 (seed 0) of an id; 0 stands for none and is never the hash of one.
-pub(super) fn id(text: Option<&str>) -> u64 {
-    text.map_or(0, |text| xxh3_64(text.as_bytes()).max(1))
+/// XXH3-64 (seed 0) of an id; 0 stands for an empty one, which is none, and for no other.
+pub(super) fn id(id: &[u8]) -> u64 {
+    if id.is_empty() { 0 } else { xxh3_64(id).max(1) }
 }
 
 #[cfg(test)]
@@ -24,10 +24,11 @@ mod tests {
     /// Ledgers in use hold these values: a change here loses their identity.
     #[test]
     fn hashes_never_change() {
-        assert_eq!(cluster(&[b"claude-code", b"msg_01ABCDEFGHIJKLMNOP"]), 0);
-        assert_eq!(cluster(&[]), 0);
-        assert_eq!(id(Some("req_A")), 0);
-        assert_eq!(id(None), 0);
+        let named = cluster(&[b"claude-code", b"msg_01ABCDEFGHIJKLMNOP"]);
+        assert_eq!(named, 0xc51b42eec1f3d82f01a3a91009c54a41);
+        assert_eq!(cluster(&[]), 0x99aa06d3014798d86001c324468d497f);
+        assert_eq!(id(b"req_A"), 0xf44cb830812d4c49);
+        assert_eq!(id(b""), 0);
     }
 
     #[test]

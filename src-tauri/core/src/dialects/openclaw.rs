@@ -100,8 +100,8 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
         cluster,
         identity: Identity::Strong,
         request: 0,
-        line: hash::id(id.as_deref()),
-        parent: hash::id(record.parent.text().as_deref()),
+        line: hash::id(&record.id.bytes()),
+        parent: hash::id(&record.parent.bytes()),
         at,
         source: Source::OpenClaw,
         rank: context.rank,
@@ -406,3 +406,6 @@ fn is_local(provider: &str, model: &str) -> bool {
         .to_ascii_lowercase();
     LOCAL_PROVIDERS.contains(&name.as_str()) && !model.ends_with("cloud")
 }
+
+#[cfg(test)]
+mod tests;

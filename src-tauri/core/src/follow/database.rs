@@ -11,17 +11,28 @@ use crate::{
     ledger::{Batch, LedgerError, files::FileState},
     time::UnixMillis,
 };
+use std::collections::HashMap;
 
-/// Reads rows and archives; the cursors go into the state, to be committed with them.
+/// Reads rows and archives; how far that went is committed with them. `known` holds the cursors in memory,
+/// so that a look does not cost more the longer the history; it is to be emptied when a commit fails.
 pub(super) fn read(
     pending: &Pending,
     state: &mut FileState,
     batch: &mut Batch<'_>,
+    known: &mut HashMap<i64, Cursors>,
     now: UnixMillis,
 ) -> Result<Ended, ReadError> {
     let path = &pending.path;
     let before = openclaw_db::stamp(path)?;
-    let mut cursors: Cursors = serde_json::from_str(&state.carry).unwrap_or_default();
+    // New files need their row first: the cursors hang on it.
+    let id = match state.id {
+        Some(id) => id,
+        None => batch.set_file(state)?,
+    };
+    if !known.contains_key(&id) {
+        known.insert(id, batch.cursors(id)?);
+    }
+    let cursors = known.entry(id).or_default();
     let survey = if pending.thorough {
         Survey::Thorough
     } else {
@@ -58,11 +69,11 @@ pub(super) fn read(
     }
     let reading =
         reading.map_err(|incomplete| ReadError::Incomplete(problem(pending, &incomplete)))?;
+    batch.move_cursors(id, &reading.moved)?;
     cursors.advance(reading.moved);
     state.counts.no_usage += reading.passed_over;
     state.identity = pending.stat.identity;
     state.size = pending.stat.size;
-    state.carry = serde_json::to_string(&cursors).unwrap_or_default();
     let rested = !reading.more && before.rested(now);
     state.stamp = if rested {
         serde_json::to_string(&before).unwrap_or_default()

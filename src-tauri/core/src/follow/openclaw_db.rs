@@ -256,10 +256,11 @@ impl Reader<'_> {
             generation: state.generation.clone(),
             ..SessionCursor::default()
         };
-        let sound = |known: &&SessionCursor| {
-            known.generation == state.generation && known.next_seq <= state.next_seq
-        };
-        let mut cursor = known.filter(sound).cloned().unwrap_or_else(fresh);
+        // Rows that vanished mean a rewrite, even without a new generation.
+        let mut cursor = known
+            .filter(|known| known.next_seq <= state.next_seq)
+            .cloned()
+            .unwrap_or_else(fresh);
         let mut context = Context {
             session: id.into(),
             rank: rank::LIVE_DB,
@@ -285,10 +286,10 @@ impl Reader<'_> {
                 continue;
             }
             for row in &self.page.rows {
-                if !tail_kept && row.seq >= state.next_seq - TAIL_ROWS {
+                if !tail_kept && row.seq >= state.next_seq.saturating_sub(TAIL_ROWS) {
                     (cursor.from_seq, cursor.carry, tail_kept) = (row.seq, carry.clone(), true);
                 }
-                cursor.next_seq = row.seq + 1;
+                cursor.next_seq = row.seq.saturating_add(1);
                 context.stored_at = row.created_at;
                 let again = row.seq < counted;
                 match self.unpacker.event(&self.page, &row.body) {

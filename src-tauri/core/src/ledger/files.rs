@@ -98,7 +98,7 @@ pub struct Known {
     pub gone: bool,
 }
 
-/// How far a file has been read. A database keeps its cursors in `carry` and no offset.
+/// How far a file has been read. A database has no offset; see [`Batch::cursors`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileState {
     /// Its row, once it has one.
@@ -294,11 +294,11 @@ impl Batch<'_> {
         load(&self.transaction, id).map_err(|source| self.fail(source))
     }
 
-    /// Keeps a file's state; a new one gets its row.
+    /// Keeps a file's state and returns its row's id, which a new file gets here.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn set_file(&mut self, state: &mut FileState) -> Result<(), LedgerError> {
+    pub fn set_file(&mut self, state: &mut FileState) -> Result<i64, LedgerError> {
         store(&self.transaction, state).map_err(|source| self.fail(source))
     }
 
@@ -381,7 +381,7 @@ fn load(connection: &Connection, id: i64) -> rusqlite::Result<Option<FileState>>
         .optional()
 }
 
-fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<()> {
+fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64> {
     let FileState { counts, .. } = state;
     // After a rename another row may still have this path; forgetting its position is harmless.
     connection
@@ -427,7 +427,7 @@ fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<()>
             |row| row.get(0),
         )?;
     state.id = Some(id);
-    Ok(())
+    Ok(id)
 }
 
 /// The path as the ledger writes it.

@@ -5,6 +5,7 @@
 
 pub mod alerts;
 mod cluster;
+mod cursors;
 pub mod files;
 mod lock;
 mod names;
@@ -27,6 +28,7 @@ use std::{
 const STEPS: &[&[&str]] = &[&[
     names::CREATE,
     files::CREATE,
+    cursors::CREATE,
     responses::CREATE,
     rollups::CREATE,
     alerts::CREATE,

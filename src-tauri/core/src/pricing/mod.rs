@@ -103,8 +103,6 @@ pub struct ReceiptLine {
     pub rate: Rate,
     /// Where the rate comes from.
     pub basis: Basis,
-    /// Tokens times rate, rounded by itself; the total is not the sum of rounded lines.
-    pub amount: NanoUsd,
 }
 
 /// A class of tokens with a price of its own.
@@ -237,7 +235,15 @@ impl Model<'_> {
         let searches = NanoUsd(fee.map_or(0, |fee| {
             fee.0.saturating_mul(i64::from(modifiers.web_searches))
         }));
-        let lines = Class::ALL.map(|class| self.line(class, class.of(tokens), rates));
+        let lines = Class::ALL.map(|class| {
+            let (rate, basis) = self.rate(class, rates);
+            ReceiptLine {
+                class,
+                tokens: class.of(tokens),
+                rate,
+                basis,
+            }
+        });
         let sum = lines
             .iter()
             .map(ReceiptLine::exact)
@@ -256,18 +262,6 @@ impl Model<'_> {
             searches,
             total: amount(sum, &factors) + searches,
         })
-    }
-
-    fn line(self, class: Class, tokens: u64, rates: &Rates) -> ReceiptLine {
-        let (rate, basis) = self.rate(class, rates);
-        let amount = amount(exact(tokens, rate), &[]);
-        ReceiptLine {
-            class,
-            tokens,
-            rate,
-            basis,
-            amount,
-        }
     }
 
     /// The class's rate, or what stands in for one that is not listed.
@@ -291,8 +285,15 @@ impl Model<'_> {
 }
 
 impl ReceiptLine {
+    /// Tokens times rate, rounded by itself: a total is not the sum of rounded lines.
+    #[must_use]
+    pub fn amount(&self) -> NanoUsd {
+        amount(self.exact(), &[])
+    }
+
+    /// In millionths of nano-dollars.
     fn exact(&self) -> i128 {
-        exact(self.tokens, self.rate)
+        i128::from(self.tokens).saturating_mul(i128::from(self.rate.0))
     }
 }
 
@@ -307,11 +308,6 @@ fn wanted<T>(
     } else {
         Ok(None)
     }
-}
-
-/// Millionths of nano-dollars.
-fn exact(tokens: u64, rate: Rate) -> i128 {
-    i128::from(tokens).saturating_mul(i128::from(rate.0))
 }
 
 /// `sum` millionths of nano-dollars times `factors`, divided once and rounded half up.

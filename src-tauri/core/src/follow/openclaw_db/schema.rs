@@ -133,7 +133,7 @@ impl Schema {
                 SELECT (SELECT min(session_id) FROM transcript_events WHERE session_id > next.id) FROM next
                 WHERE next.id IS NOT NULL)
                 SELECT id FROM next WHERE id IS NOT NULL",
-            newest: has_rowid.then_some("SELECT DISTINCT session_id FROM transcript_events WHERE rowid > ?1"),
+            newest: has_rowid.then_some("SELECT session_id FROM transcript_events WHERE rowid > ?1"),
             notes: noted.then(|| format!("SELECT session_id, CAST(transcript_updated_at AS INTEGER) FROM {table}")),
             state: format!(
                 "SELECT (SELECT max(seq) FROM transcript_events WHERE session_id = ?1), {generation}, {updated_at}"
@@ -223,7 +223,7 @@ impl Schema {
             let state = statement.query_row([&id], |row| {
                 let last: Option<i64> = row.get(0)?;
                 Ok(State {
-                    next_seq: last.map_or(0, |seq| seq + 1),
+                    next_seq: last.map_or(0, |seq| seq.saturating_add(1)),
                     generation: row.get(1)?,
                     updated_at: row.get(2)?,
                 })
@@ -453,4 +453,44 @@ fn time(value: ValueRef<'_>) -> Option<UnixMillis> {
         at
     })
     .plausible()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    #[test]
+    fn a_survey_never_walks_through_the_history() {
+        let mut db = Connection::open_in_memory().expect("a database");
+        db.execute_batch(
+            "CREATE TABLE session_windows (session_id TEXT PRIMARY KEY, transcript_updated_at INTEGER);
+            CREATE TABLE transcript_rewrite_watermarks (session_id TEXT PRIMARY KEY, generation TEXT);
+            CREATE TABLE transcript_events (session_id TEXT, seq INTEGER, event_json TEXT, created_at INTEGER,
+                PRIMARY KEY (session_id, seq))",
+        )
+        .expect("a schema");
+        let tx = db.transaction().expect("a transaction");
+        let schema = Schema::read(&tx)
+            .expect("read")
+            .unwrap_or_else(|lacks| panic!("{lacks}"));
+        for sql in [
+            schema.listing,
+            schema.newest.expect("row ids"),
+            &schema.state,
+            &schema.page,
+        ] {
+            let mut statement = tx
+                .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                .expect("a plan");
+            let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
+            let steps =
+                statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get(3));
+            let steps: Vec<String> = steps.expect("steps").collect::<Result<_>>().expect("steps");
+            let walks = steps
+                .iter()
+                .any(|step| step.starts_with("SCAN transcript_events"));
+            assert!(!walks, "{sql}: {steps:?}");
+        }
+    }
 }

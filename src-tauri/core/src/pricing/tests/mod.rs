@@ -438,12 +438,11 @@ fn peak_hours_hold_on_weekdays_in_utc_and_only_since_they_exist() {
 
 #[test]
 fn a_receipt_says_how_the_cost_came_to_be() {
-    let line = |class, tokens, rate, amount| ReceiptLine {
+    let line = |class, tokens, rate| ReceiptLine {
         class,
         tokens,
         rate: Rate(rate),
         basis: Basis::Listed,
-        amount: NanoUsd(amount),
     };
     let expected = Receipt {
         provider: "anthropic",
@@ -452,11 +451,11 @@ fn a_receipt_says_how_the_cost_came_to_be() {
         tier: None,
         by_time_of_day: false,
         lines: [
-            line(Class::Input, 2, 5_000_000_000, 10_000),
-            line(Class::Output, 350, 25_000_000_000, 8_750_000),
-            line(Class::CacheRead, 8_000, 500_000_000, 4_000_000),
-            line(Class::CacheWrite5m, 0, 6_250_000_000, 0),
-            line(Class::CacheWrite1h, 1_200, 10_000_000_000, 12_000_000),
+            line(Class::Input, 2, 5_000_000_000),
+            line(Class::Output, 350, 25_000_000_000),
+            line(Class::CacheRead, 8_000, 500_000_000),
+            line(Class::CacheWrite5m, 0, 6_250_000_000),
+            line(Class::CacheWrite1h, 1_200, 10_000_000_000),
         ],
         fast: Some(Ratio(6, 1)),
         batch: None,
@@ -471,10 +470,10 @@ fn a_receipt_says_how_the_cost_came_to_be() {
         web_searches: 2,
     };
     let used = tokens(2, 350, 8_000, 0, 1_200);
-    assert_eq!(
-        receipt("claude-opus-4-6", "2026-03-20", used, modifiers),
-        expected
-    );
+    let found = receipt("claude-opus-4-6", "2026-03-20", used, modifiers);
+    assert_eq!(found, expected);
+    let amounts = found.lines.map(|line| line.amount().0);
+    assert_eq!(amounts, [10_000, 8_750_000, 4_000_000, 0, 12_000_000]);
 }
 
 #[test]
