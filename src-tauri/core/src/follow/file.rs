@@ -191,7 +191,7 @@ pub(super) fn read(
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();
     let mut intake = Intake::new(batch, state)?;
-    file.seek(SeekFrom::Start(state.offset))?;
+    file.seek(SeekFrom::Start(intake.state.offset))?;
     let mut lines = Lines::new(&file, intake.state.offset, std::mem::take(buffer));
     let began = intake.state.offset;
     let ended = loop {
