@@ -415,9 +415,7 @@ impl Engine {
     fn open(&mut self) {
         let opened = match Ingest::open(&self.environment, &self.config) {
             Ok(Opened::Ours { ingest, set_aside }) => {
-                self.set_aside = set_aside
-                    .map(|path| damaged(&path))
-                    .or(self.set_aside.take());
+                self.set_aside = set_aside.or(self.set_aside.take());
                 self.scan_wanted = true;
                 self.caught_up_at = None;
                 Ok(Role::Ingester(ingest))
@@ -743,18 +741,6 @@ fn stored_status(ledger: &Ledger) -> Option<Status> {
     serde_json::from_str(&ledger.state(state::STATUS).ok()??).ok()
 }
 
-fn damaged(path: &Path) -> Problem {
-    Problem {
-        code: "ledger_rebuilt".into(),
-        message: format!(
-            "the ledger was damaged; it is kept as {} and has been rebuilt from the logs",
-            path.display()
-        ),
-        hint: "figures of logs that no longer exist are only in the old file".into(),
-        serious: true,
-    }
-}
-
 /// An error and what caused it, in one line.
 #[must_use]
 pub fn with_cause(error: &dyn std::error::Error) -> String {
@@ -762,7 +748,9 @@ pub fn with_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        if !text.ends_with(&more) {
+        // SQLite's causes repeat the error with a number in front.
+        let said = text.rsplit(": ").next().unwrap_or_default();
+        if !text.ends_with(&more) && !more.ends_with(said) {
             text = format!("{text}: {more}");
         }
         cause = error.source();
