@@ -14,6 +14,10 @@ use std::{
 const REPORT: &str =
     "report --by day,source,model --since 2026-01-01 --until 2027-12-31 --timezone UTC --json";
 
+/// Everything that a response is told apart by.
+const DETAILS: &str = "report --by hour,source,project,agent,session,model --since 2026-01-01 --until 2027-12-31 \
+                       --timezone UTC --json --no-refresh";
+
 /// Numbers from a seed (xorshift64*).
 struct Random(u64);
 
@@ -54,11 +58,10 @@ fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
         ..Options::default()
     };
     let truth = Corpus::plan(options).write(home.path()).expect("a corpus");
-    let clean = |home: &Home| {
-        let began = Instant::now();
-        (home.tell(REPORT), began.elapsed())
-    };
-    let (expected, took) = clean(&home);
+    let began = Instant::now();
+    let expected = home.tell(REPORT);
+    let took = began.elapsed();
+    let details = home.tell(DETAILS);
     std::fs::remove_dir_all(home.data()).expect("the ledger");
 
     let mut kills = 0;
@@ -88,6 +91,7 @@ fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
     sound(&home);
     assert_eq!(told, expected);
     assert_eq!(home.tell(REPORT), expected);
+    assert!(home.tell(DETAILS) == details, "sessions differ");
     let report: Value = serde_json::from_str(&expected).expect("JSON");
     let rows: Vec<Row> = serde_json::from_value(report["rows"].clone()).expect("rows");
     assert_eq!(rows, truth.rows);
