@@ -55,7 +55,7 @@ pub struct Dashboard {
 
 /// What the engine is doing; kept in the ledger so that every door tells the same story.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Status {
     /// Its phase.
     pub phase: Phase,
@@ -67,7 +67,7 @@ pub struct Status {
 
 /// The engine's phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Phase {
     /// No process is following the logs just now.
@@ -80,7 +80,7 @@ pub enum Phase {
 
 /// How far a catch-up has come.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Progress {
     /// Files and databases read to their end.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
@@ -101,7 +101,7 @@ pub struct Progress {
 
 /// Something the user should know, in a sentence, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Problem {
     /// Stable name, such as `unreadable`, `disk_full`, `config`, `broken_lines`, `database_busy`.
     pub code: String,
@@ -115,7 +115,7 @@ pub struct Problem {
 
 /// A place where logs were looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Root {
     /// Whose logs live there.
     pub source: Source,
@@ -135,7 +135,7 @@ pub struct Root {
 
 /// What looking at a root found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RootState {
     /// It exists and can be read.
@@ -151,7 +151,7 @@ pub enum RootState {
 
 /// An alert that fired: one per episode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Alert {
     /// The rule: `budget` or `spike`.
     pub rule: String,
@@ -169,7 +169,7 @@ pub struct Alert {
 
 /// A record that could not be counted, and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct BrokenRecord {
     /// What is wrong.
     pub fault: Fault,
@@ -209,7 +209,7 @@ pub struct Doctor {
 
 /// Why a request was not answered: a stable code, what was tried, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export, export_to = "types.ts"))]
 #[error("{message}")]
 pub struct ApiError {
     /// Stable name, such as `ledger_missing`.

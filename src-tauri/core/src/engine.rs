@@ -48,6 +48,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const SAFETY_SCAN: Duration = Duration::from_secs(if cfg!(windows) { 120 } else { 300 });
 /// The same where a root cannot be watched.
 const UNWATCHED_SCAN: Duration = Duration::from_secs(15);
+/// Editors empty a file before they write it: the config is read once it has rested so long.
+const CONFIG_RESTS: Duration = Duration::from_millis(200);
 /// Events closer together than this are looked at together.
 const COALESCE: Duration = Duration::from_millis(100);
 /// How often files that changed lately, or wait for the end of a line, are looked at without an event.
@@ -137,6 +139,7 @@ struct Engine {
     /// Size and time of the config file when it was read.
     config_stamp: Option<(u64, std::time::SystemTime)>,
     config_problems: Vec<Problem>,
+    config_changed: Option<Instant>,
     role: Role,
     ledger_problem: Option<Problem>,
     set_aside: Option<Problem>,
@@ -169,6 +172,7 @@ impl Engine {
             config: Config::default(),
             config_stamp: None,
             config_problems: Vec::new(),
+            config_changed: None,
             role: Role::Nobody,
             ledger_problem: None,
             set_aside: None,
@@ -223,6 +227,9 @@ impl Engine {
                 COALESCE.saturating_sub(last.elapsed())
             }));
         }
+        if let Some(at) = self.config_changed {
+            left = left.min(CONFIG_RESTS.saturating_sub(at.elapsed()));
+        }
         match &self.role {
             Role::Ingester(ingest) => {
                 if ingest.is_behind() {
@@ -240,6 +247,9 @@ impl Engine {
 
     /// Does what is due: a look at what changed, a batch of what is queued.
     fn work(&mut self) {
+        if self.config_changed.is_some_and(|at| at.elapsed() >= CONFIG_RESTS) {
+            self.reload_config();
+        }
         let result = match &self.role {
             Role::Ingester(_) => self.ingest(),
             Role::Reader(_) => self.look_at_ledger(),
@@ -338,7 +348,7 @@ impl Engine {
         let config = self.environment.paths.config_file();
         for path in paths {
             if path == config {
-                self.reload_config();
+                self.config_changed = Some(Instant::now());
             } else if path.starts_with(&self.environment.paths.data_dir) {
                 self.look_for_others();
             } else if matches!(&self.role, Role::Ingester(ingest) if ingest.follower.is_log(&path))
@@ -488,6 +498,7 @@ impl Engine {
     }
 
     fn reload_config(&mut self) {
+        self.config_changed = None;
         let before = self.config.clone();
         self.load_config();
         if let Role::Ingester(ingest) = &mut self.role

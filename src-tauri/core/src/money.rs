@@ -7,7 +7,11 @@ use std::fmt;
 #[derive(
     Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(as = "f64"))]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(as = "f64", export_to = "types.ts")
+)]
 #[serde(transparent)]
 pub struct NanoUsd(pub i64);
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// A sum over responses.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Amount {
     /// Cost of the responses whose price is known.
     pub cost: NanoUsd,
@@ -37,7 +37,7 @@ impl std::ops::AddAssign for Amount {
 
 /// A model and what it came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct ModelAmount {
     /// The model as written in the log.
     pub model: String,
@@ -47,7 +47,7 @@ pub struct ModelAmount {
 
 /// One day of the chart, its models in falling order of cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct DayAmounts {
     /// The user's local day, `YYYY-MM-DD`.
     #[cfg_attr(feature = "ts", ts(type = "string"))]
@@ -58,7 +58,7 @@ pub struct DayAmounts {
 
 /// One row of a breakdown table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct BreakdownRow {
     /// Model, project path or session id, as written in the log.
     pub name: String,
@@ -74,7 +74,7 @@ pub struct BreakdownRow {
 
 /// What the tray shows: a few sums around today.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Summary {
     /// When it was computed.
     pub as_of: UnixMillis,

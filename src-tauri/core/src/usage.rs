@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 /// Which agent wrote the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// Claude Code's session transcripts.
@@ -38,7 +38,7 @@ impl Source {
 
 /// Token counts of one response or a sum of many; the classes do not overlap.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 pub struct Tokens {
     /// Input that no cache served.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
@@ -154,7 +154,7 @@ pub struct Observation<'a> {
 
 /// Why a record counts nothing; every record read ends in one counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The line mentions no usage.
@@ -171,7 +171,7 @@ pub enum Reason {
 
 /// What is wrong with a record that cannot be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// Not a JSON object, or one that ends too early.

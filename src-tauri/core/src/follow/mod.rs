@@ -37,12 +37,17 @@ const BATCH: Room = Room {
     clusters: 6_000,
 };
 
+/// No log lies deeper below its root; Claude Desktop's stores are the deepest.
+const DEEPEST: usize = 12;
+
 /// Follows all logs below a set of roots.
 #[derive(Debug)]
 pub struct Follower {
     roots: Vec<RootSpec>,
     known: HashMap<String, Known>,
     by_identity: HashMap<(u64, u64), String>,
+    /// Rows of the files that the last full scan met.
+    met: HashSet<i64>,
     /// Files whose last line has no newline yet.
     waiting: HashSet<PathBuf>,
     /// By file row, what [`openclaw_db`] has read; a cache.
@@ -131,6 +136,7 @@ impl Follower {
             roots,
             known: HashMap::new(),
             by_identity: HashMap::new(),
+            met: HashSet::new(),
             waiting: HashSet::new(),
             cursors: HashMap::new(),
             problems: HashMap::new(),
@@ -196,6 +202,7 @@ impl Follower {
     /// [`LedgerError`] while marking files as gone.
     pub fn scan(&mut self, ledger: Option<&mut Ledger>) -> Result<Vec<Pending>, LedgerError> {
         self.problems.clear();
+        self.met.clear();
         let mut seen = HashSet::new();
         let mut pending = Vec::new();
         for root in self.roots.clone() {
@@ -239,7 +246,11 @@ impl Follower {
         seen: &mut HashSet<(u64, u64)>,
         pending: &mut Vec<Pending>,
     ) {
-        for entry in WalkDir::new(from).follow_links(true).sort_by_file_name() {
+        let walk = WalkDir::new(from)
+            .follow_links(true)
+            .max_depth(DEEPEST)
+            .sort_by_file_name();
+        for entry in walk {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
                     self.look(root, entry.path(), seen, pending)
@@ -295,30 +306,31 @@ impl Follower {
         }
         let text = path_text(path);
         let known = self.known_as(&text, stat);
-        if let Some(known) = known
-            && known.path == text
-            && !known.gone
-            && match log.kind {
+        let unchanged = known.is_some_and(|known| {
+            let same = match log.kind {
                 Kind::OpenClawDb => openclaw_db::stamp(path).is_ok_and(|now| {
                     serde_json::to_string(&now).is_ok_and(|now| now == known.stamp)
                 }),
                 _ => (known.size, known.mtime) == (stat.size, stat.mtime),
-            }
-        {
-            return;
-        }
+            };
+            same && known.path == text && !known.gone
+        });
         let unread = stat
             .size
             .saturating_sub(known.map_or(0, |known| known.size));
-        pending.push(Pending {
-            path: path.to_owned(),
-            source: root.source,
-            known: known.map(|known| known.id),
-            log,
-            stat,
-            unread,
-            thorough: false,
-        });
+        let known = known.map(|known| known.id);
+        self.met.extend(known);
+        if !unchanged {
+            pending.push(Pending {
+                path: path.to_owned(),
+                source: root.source,
+                known,
+                log,
+                stat,
+                unread,
+                thorough: false,
+            });
+        }
     }
 
     /// The file with this identity, wherever it was; else the one that was last seen at this path.
@@ -335,7 +347,8 @@ impl Follower {
         let gone: Vec<(i64, String)> = self
             .known
             .values()
-            .filter(|known| !known.gone && matches!(Path::new(&known.path).try_exists(), Ok(false)))
+            .filter(|known| !known.gone && !self.met.contains(&known.id))
+            .filter(|known| matches!(Path::new(&known.path).try_exists(), Ok(false)))
             .map(|known| (known.id, known.path.clone()))
             .collect();
         if gone.is_empty() {

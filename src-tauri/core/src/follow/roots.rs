@@ -142,7 +142,13 @@ fn openclaw_roots(env: &dyn Fn(&str) -> Option<OsString>, home: Option<&Path>) -
         .collect()
 }
 
-fn openclaw(path: PathBuf, origin: &'static str) -> RootSpec {
+/// Only the agents' folder: beside it lie workspaces of any size.
+fn openclaw(state: PathBuf, origin: &'static str) -> RootSpec {
+    let path = if state.ends_with("agents") {
+        state
+    } else {
+        state.join("agents")
+    };
     RootSpec {
         source: Source::OpenClaw,
         path,

@@ -30,15 +30,15 @@ fn owned<const N: usize>(
 #[test]
 fn variables_replace_the_defaults_and_empty_ones_do_not() {
     let legacy = [
-        (OPENCLAW, "/h/.clawdbot", "legacy"),
-        (OPENCLAW, "/h/.moltbot", "legacy"),
-        (OPENCLAW, "/h/.moldbot", "legacy"),
+        (OPENCLAW, "/h/.clawdbot/agents", "legacy"),
+        (OPENCLAW, "/h/.moltbot/agents", "legacy"),
+        (OPENCLAW, "/h/.moldbot/agents", "legacy"),
     ];
     let home = Some(Path::new("/h"));
     let mut defaults = owned([
         (CLAUDE, "/h/.config/claude/projects", "default"),
         (CLAUDE, "/h/.claude/projects", "default"),
-        (OPENCLAW, "/h/.openclaw", "default"),
+        (OPENCLAW, "/h/.openclaw/agents", "default"),
     ]);
     defaults.extend(owned(legacy));
     let without_desktop = |env: &[(&str, &str)]| {
@@ -69,15 +69,15 @@ fn variables_replace_the_defaults_and_empty_ones_do_not() {
     let expected = owned([
         (CLAUDE, "/a/projects", "CLAUDE_CONFIG_DIR"),
         (CLAUDE, "/b/projects", "CLAUDE_CONFIG_DIR"),
-        (OPENCLAW, "/state", "OPENCLAW_STATE_DIR"),
+        (OPENCLAW, "/state/agents", "OPENCLAW_STATE_DIR"),
     ]);
     assert_eq!(found(&set, home, &[]), expected);
 
     let other_home = owned([
-        (OPENCLAW, "/o/.openclaw", "OPENCLAW_HOME"),
-        (OPENCLAW, "/o/.clawdbot", "legacy"),
-        (OPENCLAW, "/o/.moltbot", "legacy"),
-        (OPENCLAW, "/o/.moldbot", "legacy"),
+        (OPENCLAW, "/o/.openclaw/agents", "OPENCLAW_HOME"),
+        (OPENCLAW, "/o/.clawdbot/agents", "legacy"),
+        (OPENCLAW, "/o/.moltbot/agents", "legacy"),
+        (OPENCLAW, "/o/.moldbot/agents", "legacy"),
     ]);
     assert_eq!(found(&[("OPENCLAW_HOME", "/o")], None, &[]), other_home);
     assert_eq!(found(&[], None, &[]), []);
@@ -92,13 +92,13 @@ fn folders_of_the_config_come_on_top() {
     let extra = [
         (CLAUDE, "/more".into()),
         (CLAUDE, "/a".into()),
-        (OPENCLAW, "/old".into()),
+        (OPENCLAW, "/old/agents".into()),
     ];
     let expected = owned([
         (CLAUDE, "/a/projects", "CLAUDE_CONFIG_DIR"),
-        (OPENCLAW, "/state", "OPENCLAW_STATE_DIR"),
+        (OPENCLAW, "/state/agents", "OPENCLAW_STATE_DIR"),
         (CLAUDE, "/more/projects", "config"),
-        (OPENCLAW, "/old", "config"),
+        (OPENCLAW, "/old/agents", "config"),
     ]);
     assert_eq!(found(&env, None, &extra), expected);
 }
@@ -125,7 +125,7 @@ fn a_folder_is_listed_once_however_it_is_reached() {
     let expected = vec![
         (CLAUDE, text(".config/claude/projects"), "default"),
         (CLAUDE, text(".claude/projects"), "default"),
-        (OPENCLAW, text(".openclaw"), "default"),
+        (OPENCLAW, text(".openclaw/agents"), "default"),
         (OPENCLAW, text(".moltbot"), "legacy"),
         (OPENCLAW, text(".moldbot"), "legacy"),
         (OPENCLAW, text(".claude"), "config"),
@@ -194,87 +194,78 @@ fn claude_files_are_told_by_their_path() {
 fn openclaw_files_are_told_by_their_path() {
     use Kind::{OpenClawArchive as Packed, OpenClawDb as Db, OpenClawJsonl as Jsonl};
     const HEX: &str = "f6462a0f3b1740808df9290e393a5996";
-    let state = spec(OPENCLAW, "/h/.openclaw");
+    let state = spec(OPENCLAW, "/h/.openclaw/agents");
     for (relative, expected) in [
         (
-            "agents/main/agent/openclaw-agent.sqlite",
+            "main/agent/openclaw-agent.sqlite",
             Some((Db, "main", "", 0)),
         ),
+        ("ops/agent/openclaw-agent.sqlite", Some((Db, "ops", "", 0))),
+        ("main/agent/openclaw-agent.sqlite-wal", None),
+        ("main/agent/incognito-openclaw-agent.sqlite", None),
         (
-            "agents/ops/agent/openclaw-agent.sqlite",
-            Some((Db, "ops", "", 0)),
-        ),
-        ("agents/main/agent/openclaw-agent.sqlite-wal", None),
-        ("agents/main/agent/incognito-openclaw-agent.sqlite", None),
-        (
-            "agents/main/agent/codex-home/sessions/2026/11/20/rollout-1.jsonl",
+            "main/agent/codex-home/sessions/2026/11/20/rollout-1.jsonl",
             None,
         ),
+        ("main/sessions/s1.jsonl", Some((Jsonl, "main", "s1", 1))),
         (
-            "agents/main/sessions/s1.jsonl",
+            "main/sessions/s1-topic-42.jsonl",
             Some((Jsonl, "main", "s1", 1)),
         ),
         (
-            "agents/main/sessions/s1-topic-42.jsonl",
-            Some((Jsonl, "main", "s1", 1)),
-        ),
-        (
-            "agents/main/sessions/s1.jsonl.reset.2026-11-20T12-39-25.525Z",
+            "main/sessions/s1.jsonl.reset.2026-11-20T12-39-25.525Z",
             Some((Jsonl, "main", "s1", 3)),
         ),
         (
-            "agents/main/sessions/s1.jsonl.deleted.2026-11-20T12-39-25.905Z",
+            "main/sessions/s1.jsonl.deleted.2026-11-20T12-39-25.905Z",
             Some((Jsonl, "main", "s1", 3)),
         ),
         (
-            &format!("agents/main/sessions/s1.jsonl.deleted.2026-11-20T12-39-34.760Z.{HEX}"),
+            &format!("main/sessions/s1.jsonl.deleted.2026-11-20T12-39-34.760Z.{HEX}"),
             Some((Jsonl, "main", "s1", 3)),
         ),
         (
-            &format!("agents/main/sessions/s1.jsonl.deleted.2026-11-20T12-39-34.760Z.{HEX}.zst"),
+            &format!("main/sessions/s1.jsonl.deleted.2026-11-20T12-39-34.760Z.{HEX}.zst"),
             Some((Packed, "main", "s1", 3)),
         ),
-        ("agents/main/sessions/s1.jsonl.deleted.2026.zst.tmp", None),
+        ("main/sessions/s1.jsonl.deleted.2026.zst.tmp", None),
         (
-            "agents/main/sessions/cold/s1.jsonl.zst",
+            "main/sessions/cold/s1.jsonl.zst",
             Some((Packed, "main", "s1", 3)),
         ),
-        ("agents/main/sessions/other/s1.jsonl", None),
-        ("agents/main/sessions/s1.trajectory.jsonl", None),
+        ("main/sessions/other/s1.jsonl", None),
+        ("main/sessions/s1.trajectory.jsonl", None),
         (
-            "agents/main/sessions/s1.checkpoint.0b243ddd-d81c-428f-8097-d4747d0a7f41.jsonl",
+            "main/sessions/s1.checkpoint.0b243ddd-d81c-428f-8097-d4747d0a7f41.jsonl",
             None,
         ),
-        ("agents/main/sessions/s1.jsonl.bak.1795177724011", None),
-        ("agents/main/sessions/s1.jsonl.lock", None),
-        ("agents/main/sessions/sessions.json", None),
-        ("agents/main/sessions/sessions.json.bak.1", None),
-        ("agents/main/sessions/.usage-cost-cache.json", None),
+        ("main/sessions/s1.jsonl.bak.1795177724011", None),
+        ("main/sessions/s1.jsonl.lock", None),
+        ("main/sessions/sessions.json", None),
+        ("main/sessions/sessions.json.bak.1", None),
+        ("main/sessions/.usage-cost-cache.json", None),
         (
-            "agents/main/session-sqlite-import-archive/k1.s1.jsonl.imported-1795",
+            "main/session-sqlite-import-archive/k1.s1.jsonl.imported-1795",
             Some((Jsonl, "main", "s1", 4)),
         ),
         (
-            "agents/main/session-sqlite-import-archive/archive-tier.s2.jsonl.imported-1795",
+            "main/session-sqlite-import-archive/archive-tier.s2.jsonl.imported-1795",
             Some((Jsonl, "main", "s2", 4)),
         ),
         (
-            "agents/main/session-sqlite-import-archive/k1.s1.jsonl.reset.2026.imported-1795",
+            "main/session-sqlite-import-archive/k1.s1.jsonl.reset.2026.imported-1795",
             Some((Jsonl, "main", "s1", 4)),
         ),
         (
-            "agents/main/session-sqlite-import-archive/archive-tier.s3.jsonl.deleted.2026.zst.imported-1795",
+            "main/session-sqlite-import-archive/archive-tier.s3.jsonl.deleted.2026.zst.imported-1795",
             Some((Packed, "main", "s3", 4)),
         ),
         (
-            "agents/main/session-sqlite-import-archive/legacy-store.sessions.json.imported-1795",
+            "main/session-sqlite-import-archive/legacy-store.sessions.json.imported-1795",
             None,
         ),
-        (
-            "agents/main/session-sqlite-import-archive/k1.s1.jsonl",
-            None,
-        ),
-        ("agents/main", None),
+        ("main/session-sqlite-import-archive/k1.s1.jsonl", None),
+        ("main", None),
         ("state/openclaw.sqlite", None),
         ("openclaw.json", None),
         ("", None),
@@ -295,7 +286,7 @@ fn openclaw_files_are_told_by_their_path() {
         );
     }
     let inside = spec(OPENCLAW, "/backup/agents");
-    let expected = classify(&state, Path::new("agents/main/sessions/s1.jsonl"));
+    let expected = classify(&state, Path::new("main/sessions/s1.jsonl"));
     assert_eq!(
         classify(&inside, Path::new("main/sessions/s1.jsonl")),
         expected,

@@ -1,0 +1,114 @@
+-- version 1
+CREATE TABLE alerts (
+  id INTEGER PRIMARY KEY,
+  rule TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  ended INTEGER,
+  title TEXT NOT NULL,
+  body TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  UNIQUE (rule, at)
+) STRICT;
+CREATE TABLE broken (
+  file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+  offset INTEGER NOT NULL,
+  fault TEXT NOT NULL,
+  PRIMARY KEY (file, offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE cursors (
+  file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+  session TEXT NOT NULL,
+  generation TEXT NOT NULL,
+  cursor TEXT NOT NULL,
+  PRIMARY KEY (file, session, generation)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE days (
+  day INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  responses INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  cost INTEGER NOT NULL,
+  input INTEGER NOT NULL,
+  output INTEGER NOT NULL,
+  cache_read INTEGER NOT NULL,
+  cache_write_5m INTEGER NOT NULL,
+  cache_write_1h INTEGER NOT NULL,
+  unsplit INTEGER NOT NULL,
+  PRIMARY KEY (day, source, model)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE files (
+  id INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE,
+  source INTEGER NOT NULL,
+  device INTEGER NOT NULL,
+  inode INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  mtime INTEGER NOT NULL,
+  stamp TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  head_length INTEGER NOT NULL,
+  head INTEGER NOT NULL,
+  anchor INTEGER NOT NULL,
+  carry TEXT NOT NULL,
+  gone INTEGER NOT NULL,
+  counted INTEGER NOT NULL,
+  no_usage INTEGER NOT NULL,
+  not_assistant INTEGER NOT NULL,
+  synthetic INTEGER NOT NULL,
+  zero_usage INTEGER NOT NULL,
+  blank INTEGER NOT NULL,
+  broken INTEGER NOT NULL
+) STRICT;
+CREATE TABLE names (
+  id INTEGER PRIMARY KEY,
+  text TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE responses (
+  id INTEGER PRIMARY KEY,
+  cluster BLOB NOT NULL,
+  part INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  project INTEGER NOT NULL,
+  session INTEGER NOT NULL,
+  branch INTEGER NOT NULL,
+  provider INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  input INTEGER NOT NULL,
+  output INTEGER NOT NULL,
+  cache_read INTEGER NOT NULL,
+  cache_write_5m INTEGER NOT NULL,
+  cache_write_1h INTEGER NOT NULL,
+  unsplit INTEGER NOT NULL,
+  modifiers INTEGER NOT NULL,
+  computed INTEGER,
+  recorded INTEGER,
+  seen BLOB
+) STRICT;
+CREATE TABLE rollups (
+  slot INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  project INTEGER NOT NULL,
+  session INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  responses INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  cost INTEGER NOT NULL,
+  input INTEGER NOT NULL,
+  output INTEGER NOT NULL,
+  cache_read INTEGER NOT NULL,
+  cache_write_5m INTEGER NOT NULL,
+  cache_write_1h INTEGER NOT NULL,
+  unsplit INTEGER NOT NULL,
+  PRIMARY KEY (slot, source, agent, project, session, model)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE state (
+  key TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX files_identity ON files (device, inode);
+CREATE UNIQUE INDEX responses_cluster ON responses (cluster, part);

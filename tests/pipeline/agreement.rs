@@ -1,0 +1,153 @@
+//! The same answer, whatever the order, the pieces and the restarts.
+
+use crate::support::{Home, drain};
+use clawspend_tests::corpus::{Corpus, Figures, Options, Truth};
+use proptest::prelude::*;
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+fn small(seed: u64, bytes: u64) -> Corpus {
+    Corpus::plan(Options {
+        seed,
+        bytes,
+        files: 60,
+        days: 20,
+        ..Options::default()
+    })
+}
+
+fn truth_rows(truth: &Truth) -> BTreeMap<Vec<String>, Figures> {
+    truth
+        .rows
+        .iter()
+        .map(|row| {
+            (
+                vec![row.day.clone(), row.source.clone(), row.model.clone()],
+                row.figures,
+            )
+        })
+        .collect()
+}
+
+fn figures(home: &Home) -> BTreeMap<Vec<String>, Figures> {
+    home.everything()
+        .by(&[0, 2, 6])
+        .into_iter()
+        .map(|(key, amount)| {
+            let tokens = amount.tokens;
+            let figures = Figures {
+                responses: amount.responses,
+                input_tokens: tokens.input,
+                output_tokens: tokens.output,
+                cache_read_tokens: tokens.cache_read,
+                cache_write_5m_tokens: tokens.cache_write_5m,
+                cache_write_1h_tokens: tokens.cache_write_1h,
+                unsplit_tokens: tokens.unsplit,
+            };
+            (key, figures)
+        })
+        .collect()
+}
+
+#[test]
+fn a_corpus_with_every_trap_gives_the_truth() {
+    for seed in [7, 8] {
+        let home = Home::new();
+        let truth = small(seed, 6_000_000).write(home.path()).expect("a corpus");
+        home.catch_up();
+        assert_eq!(figures(&home), truth_rows(&truth), "seed {seed}");
+    }
+}
+
+#[test]
+fn reading_everything_again_changes_nothing() {
+    let home = Home::new();
+    small(9, 3_000_000).write(home.path()).expect("a corpus");
+    let first = home.catch_up();
+    // A new time makes every file look changed; a new first byte makes it another one.
+    for path in files(&home.path().join(".claude")) {
+        let bytes = fs::read(&path).expect("readable");
+        fs::write(&path, [b"\n".as_slice(), &bytes].concat()).expect("writable");
+    }
+    assert_eq!(home.catch_up(), first);
+}
+
+fn files(below: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = walkdir::WalkDir::new(below)
+        .into_iter()
+        .map(|entry| entry.expect("readable"))
+        .filter(|entry| entry.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .collect();
+    files.sort();
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    /// Files grow in random pieces, in random order, with looks and restarts in between; the ledger ends as
+    /// if everything had been read at once.
+    #[test]
+    fn any_order_any_pieces_any_restarts(
+        seed in 0_u64..1000,
+        steps in proptest::collection::vec((any::<prop::sample::Index>(), 1_usize..60_000, 0_u8..8), 40..120),
+    ) {
+        let (whole, growing) = (Home::new(), Home::new());
+        let corpus = Corpus::plan(Options {
+            seed, bytes: 900_000, files: 44, days: 5, databases: false, ..Options::default()
+        });
+        corpus.write(whole.path()).expect("a corpus");
+        let mut left: Vec<(PathBuf, Vec<u8>)> = files(whole.path())
+            .into_iter()
+            .map(|path| {
+                let bytes = fs::read(&path).expect("readable");
+                let relative = path.strip_prefix(whole.path()).expect("below the home");
+                (growing.path().join(relative), bytes)
+            })
+            .collect();
+        let mut ingest = growing.ingest();
+        for (which, length, then) in steps {
+            if left.is_empty() {
+                break;
+            }
+            let at = which.index(left.len());
+            let (path, bytes) = &mut left[at];
+            let length = length.min(bytes.len());
+            append(path, &bytes[..length]);
+            bytes.drain(..length);
+            if bytes.is_empty() {
+                left.swap_remove(at);
+            }
+            match then {
+                0 => {
+                    drop(ingest);
+                    ingest = growing.ingest();
+                    drain(&mut ingest);
+                }
+                1 | 2 => drain(&mut ingest),
+                _ => {}
+            }
+        }
+        for (path, bytes) in left {
+            append(&path, &bytes);
+        }
+        drain(&mut ingest);
+        drop(ingest);
+        prop_assert_eq!(growing.everything(), whole.catch_up());
+    }
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("can be created");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .expect("writable");
+    file.write_all(bytes).expect("written");
+}

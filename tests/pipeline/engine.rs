@@ -1,0 +1,224 @@
+//! The loop: what a surface hears when something happens.
+
+use crate::support::Home;
+use clawspend_core::{
+    api::Phase,
+    engine::{self, Update},
+    time::UnixMillis,
+};
+use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    path::Path,
+    sync::mpsc::{Receiver, channel},
+    time::Duration,
+};
+
+fn started(home: &Home) -> (engine::Handle, Receiver<Update>) {
+    let (sender, updates) = channel();
+    let handle = engine::start(home.environment(), move |update| {
+        let _ = sender.send(update);
+    });
+    (handle.expect("a thread"), updates)
+}
+
+/// Waits for an update of this kind; the time is only a limit.
+fn wait(updates: &Receiver<Update>, what: &str, wanted: impl Fn(&Update) -> bool) -> Update {
+    let mut last = None;
+    for _ in 0..10_000 {
+        match updates.recv_timeout(Duration::from_secs(30)) {
+            Ok(update) if wanted(&update) => return update,
+            Ok(update) => last = Some(update),
+            Err(_) => break,
+        }
+    }
+    panic!("no update where {what}; the last was {last:#?}")
+}
+
+fn append(path: &Path, number: u32, output: u64) {
+    let id = format!("msg_{number:024}");
+    let usage = ClaudeUsage {
+        output,
+        ..ClaudeUsage::default()
+    };
+    let at = UnixMillis::now().0;
+    let line = ClaudeLine {
+        message_id: &id,
+        at,
+        usage,
+        model: "claude-opus-5",
+        ..ClaudeLine::default()
+    };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .expect("writable");
+    writeln!(file, "{line}").expect("written");
+}
+
+fn config(home: &Home, text: &str) {
+    let folder = home.path().join("clawspend-config");
+    fs::create_dir_all(&folder).expect("can be created");
+    fs::write(folder.join("clawspend.toml"), text).expect("writable");
+}
+
+#[test]
+fn an_appended_line_changes_the_figure() {
+    let home = Home::new();
+    let path = home.claude("a.jsonl");
+    append(&path, 1, 1000);
+    let (_engine, updates) = started(&home);
+    let live = wait(&updates, "all is read", |update| {
+        update.status.phase == Phase::Live
+    });
+    assert_eq!(live.summary.today.responses, 1);
+    append(&path, 2, 1000);
+    let more = wait(&updates, "the second line counts", |update| {
+        update.summary.today.responses == 2
+    });
+    assert_eq!(more.summary.today.cost.0, 2 * live.summary.today.cost.0);
+    // A new file in a new folder: the folder may be filled before it is watched.
+    let other = home.claude("s/subagents/agent-1.jsonl");
+    append(&other, 3, 1000);
+    wait(&updates, "the new folder's line counts", |update| {
+        update.summary.today.responses == 3
+    });
+}
+
+#[test]
+fn a_root_that_appears_later_is_found() {
+    let home = Home::new();
+    let (engine, updates) = started(&home);
+    let first = wait(&updates, "there is nothing", |update| {
+        update.status.phase == Phase::Live
+    });
+    assert_eq!(first.summary.today.responses, 0);
+    append(&home.claude("a.jsonl"), 1, 10);
+    engine.refresh();
+    wait(&updates, "its line counts", |update| {
+        update.summary.today.responses == 1
+    });
+}
+
+#[test]
+fn the_budget_is_told_of_once_and_a_restart_repeats_nothing() {
+    let home = Home::new();
+    config(
+        &home,
+        "[budget]\ndaily_usd = 1.00\n[spike]\nenabled = false\n",
+    );
+    let path = home.claude("a.jsonl");
+    // $25 per million output tokens.
+    append(&path, 1, 50_000);
+    let fired = {
+        let (_engine, updates) = started(&home);
+        let update = wait(&updates, "the budget is crossed", |update| {
+            !update.fired.is_empty()
+        });
+        append(&path, 2, 50_000);
+        let more = wait(&updates, "the next line counts", |update| {
+            update.summary.today.responses == 2
+        });
+        assert_eq!(more.fired, [], "one notification for one episode");
+        assert_eq!(
+            more.open_alert.map(|alert| alert.rule),
+            Some("budget".to_owned())
+        );
+        update.fired
+    };
+    assert_eq!(fired.len(), 1);
+    assert_eq!(fired[0].rule, "budget");
+    assert!(fired[0].title.starts_with("$1.25"), "{}", fired[0].title);
+    let (_engine, updates) = started(&home);
+    let mut heard = Vec::new();
+    let live = wait(&updates, "all is read", |update| {
+        update.status.phase == Phase::Live
+    });
+    heard.extend(live.fired);
+    append(&path, 3, 10);
+    let last = wait(&updates, "the third line counts", |update| {
+        update.summary.today.responses == 3
+    });
+    heard.extend(last.fired);
+    assert_eq!(heard, []);
+}
+
+#[test]
+fn a_pause_silences_and_is_kept() {
+    let home = Home::new();
+    config(&home, "[budget]\ndaily_usd = 1.00\n");
+    let until = UnixMillis::now().plus(3_600_000);
+    {
+        let (engine, updates) = started(&home);
+        engine.pause_notifications(Some(until));
+        wait(&updates, "the pause is told", |update| {
+            update.paused_until == Some(until)
+        });
+    }
+    append(&home.claude("a.jsonl"), 1, 50_000);
+    let (engine, updates) = started(&home);
+    let update = wait(&updates, "the alert is open", |update| {
+        update.open_alert.is_some()
+    });
+    assert_eq!((update.fired, update.paused_until), (vec![], Some(until)));
+    engine.pause_notifications(None);
+    wait(&updates, "the pause has ended", |update| {
+        update.paused_until.is_none()
+    });
+}
+
+#[test]
+fn a_typo_in_the_config_is_told_and_the_last_good_settings_stay() {
+    let home = Home::new();
+    config(&home, "[budget]\ndaily_usd = 3.00\n");
+    let (_engine, updates) = started(&home);
+    let good = wait(&updates, "all is read", |update| {
+        update.status.phase == Phase::Live
+    });
+    assert_eq!(good.status.problems, []);
+    config(&home, "[budget]\ndaily_uds = 4.00\n");
+    let bad = wait(&updates, "the typo is told", |update| {
+        !update.status.problems.is_empty()
+    });
+    assert_eq!(bad.config, good.config);
+    let problem = &bad.status.problems[0];
+    assert_eq!(problem.code, "config");
+    assert!(
+        problem.message.contains("daily_uds") && problem.message.contains("daily_usd"),
+        "{problem:?}"
+    );
+    config(&home, "[budget]\ndaily_usd = 4.00\n");
+    let mended = wait(&updates, "it is mended", |update| {
+        update.status.problems.is_empty()
+    });
+    assert_eq!(
+        mended.config.daily_budget.map(|usd| usd.to_string()),
+        Some("4.000000000".to_owned())
+    );
+}
+
+#[test]
+fn a_second_engine_reads_and_takes_over() {
+    let home = Home::new();
+    let path = home.claude("a.jsonl");
+    append(&path, 1, 10);
+    let (first, first_updates) = started(&home);
+    wait(&first_updates, "the first is live", |update| {
+        update.status.phase == Phase::Live
+    });
+    let (_second, updates) = started(&home);
+    wait(&updates, "the second sees the figure", |update| {
+        update.summary.today.responses == 1
+    });
+    append(&path, 2, 10);
+    wait(&updates, "the second hears of the next line", |update| {
+        update.summary.today.responses == 2
+    });
+    drop(first);
+    append(&path, 3, 10);
+    wait(&updates, "the second took over", |update| {
+        update.summary.today.responses == 3
+    });
+}

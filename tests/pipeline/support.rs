@@ -1,0 +1,190 @@
+//! A home with logs, and everything the ledger knows of them.
+
+use clawspend_core::{
+    api::Reader,
+    config::Config,
+    environment::Environment,
+    ingest::{Ingest, Opened},
+    report::{Column, ReportRequest},
+    summary::Amount,
+    time::UnixMillis,
+};
+use jiff::{civil::date, tz::TimeZone};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A user's home that only this test knows.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path().join("clawspend-data")
+    }
+
+    /// Nothing of the machine's own environment comes in.
+    pub(crate) fn environment(&self) -> Environment {
+        let (data, config) = (self.data(), self.path().join("clawspend-config"));
+        let variables = move |name: &str| -> Option<OsString> {
+            match name {
+                "CLAWSPEND_DATA_DIR" => Some(data.clone().into()),
+                "CLAWSPEND_CONFIG_DIR" => Some(config.clone().into()),
+                _ => None,
+            }
+        };
+        Environment::new(Arc::new(variables), Some(self.path().to_owned()))
+            .expect("folders are given")
+    }
+
+    pub(crate) fn ingest(&self) -> Box<Ingest> {
+        match Ingest::open(&self.environment(), &utc()).expect("a ledger") {
+            Opened::Ours { ingest, .. } => ingest,
+            Opened::Taken => panic!("somebody else has the ingest lock"),
+        }
+    }
+
+    /// Writes a log file of Claude Code below this project's folder.
+    pub(crate) fn claude(&self, name: &str) -> PathBuf {
+        let path = self
+            .path()
+            .join(".claude/projects/-home-dev-demo")
+            .join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("can be created");
+        path
+    }
+
+    pub(crate) fn everything(&self) -> Everything {
+        everything(self.environment())
+    }
+
+    /// Reads what is new, as a process that has just started.
+    pub(crate) fn catch_up(&self) -> Everything {
+        drain(&mut self.ingest());
+        self.everything()
+    }
+}
+
+pub(crate) fn utc() -> Config {
+    Config {
+        timezone: Some("UTC".into()),
+        ..Config::default()
+    }
+}
+
+/// A full scan, and reading all that it finds; the clock stands an hour ahead, so that every file is quiet.
+pub(crate) fn drain(ingest: &mut Ingest) {
+    drain_at(ingest, UnixMillis::now().plus(3_600_000));
+}
+
+/// The same at a time of the test's choice.
+pub(crate) fn drain_at(ingest: &mut Ingest, now: UnixMillis) {
+    ingest.scan().expect("a scan");
+    while ingest.is_behind() {
+        ingest.step(now).expect("a batch");
+    }
+}
+
+/// All that a report can tell, by every dimension, and the sums of all ranges that the window shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Everything {
+    pub(crate) rows: BTreeMap<Vec<String>, Amount>,
+    pub(crate) totals: Amount,
+}
+
+impl Everything {
+    /// Sums by some of: day, hour, source, project, agent, session, model.
+    pub(crate) fn by(&self, columns: &[usize]) -> BTreeMap<Vec<String>, Amount> {
+        let mut sums: BTreeMap<Vec<String>, Amount> = BTreeMap::new();
+        for (values, amount) in &self.rows {
+            let key = columns
+                .iter()
+                .map(|column| values[*column].clone())
+                .collect();
+            *sums.entry(key).or_default() += *amount;
+        }
+        sums
+    }
+}
+
+fn everything(environment: Environment) -> Everything {
+    rollups_are_the_sum_of_responses(&environment);
+    let mut reader = Reader::open(environment).expect("a ledger");
+    let by = [
+        Column::Day,
+        Column::Hour,
+        Column::Source,
+        Column::Project,
+        Column::Agent,
+        Column::Session,
+        Column::Model,
+    ];
+    let request = ReportRequest {
+        by: by.to_vec(),
+        since: date(2020, 1, 1),
+        until: date(2030, 1, 1),
+        zone: TimeZone::UTC,
+    };
+    let report = reader.report(request).expect("a report");
+    let rows = report
+        .rows
+        .into_iter()
+        .map(|row| (row.values, row.amount))
+        .collect();
+    Everything {
+        rows,
+        totals: report.totals,
+    }
+}
+
+/// What the two kinds of sums say must be what the responses say.
+fn rollups_are_the_sum_of_responses(environment: &Environment) {
+    let ledger = rusqlite::Connection::open(environment.paths.ledger()).expect("a ledger");
+    let cost = "CASE source WHEN 1 THEN COALESCE(recorded, computed) ELSE computed END";
+    let rows = |sql: &str| -> Vec<String> {
+        let mut statement = ledger.prepare(sql).expect("SQL");
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            (0..columns)
+                .map(|at| row.get::<_, i64>(at).map(|cell| cell.to_string()))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        rows.expect("rows")
+            .map(|row| row.expect("a row").join(" "))
+            .collect()
+    };
+    let tokens = "SUM(input), SUM(output), SUM(cache_read), SUM(cache_write_5m), SUM(cache_write_1h), SUM(unsplit)";
+    let of_responses = rows(&format!(
+        "SELECT at / 900000, source, agent, project, session, model, COUNT(*), SUM({cost} IS NULL),
+                COALESCE(SUM({cost}), 0), {tokens}
+         FROM responses GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"
+    ));
+    let of_rollups = rows(&format!(
+        "SELECT slot, source, agent, project, session, model, SUM(responses), SUM(unpriced), SUM(cost), {tokens}
+         FROM rollups GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"
+    ));
+    assert_eq!(of_rollups, of_responses, "rollups");
+    let by_day = rows(&format!(
+        "SELECT at / 86400000, source, model, COUNT(*), SUM({cost} IS NULL), COALESCE(SUM({cost}), 0), {tokens}
+         FROM responses GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ));
+    let of_days = rows(&format!(
+        "SELECT day, source, model, SUM(responses), SUM(unpriced), SUM(cost), {tokens}
+         FROM days GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ));
+    assert_eq!(of_days, by_day, "days");
+}
