@@ -247,7 +247,10 @@ impl Engine {
 
     /// Does what is due: a look at what changed, a batch of what is queued.
     fn work(&mut self) {
-        if self.config_changed.is_some_and(|at| at.elapsed() >= CONFIG_RESTS) {
+        if self
+            .config_changed
+            .is_some_and(|at| at.elapsed() >= CONFIG_RESTS)
+        {
             self.reload_config();
         }
         let result = match &self.role {

@@ -224,7 +224,7 @@ fn unread(
     match Ledger::open_reader(path) {
         Ok(ledger) => {
             let mut follower = Follower::new(environment.roots(config), &ledger)?;
-            let left = follower.scan(None)?.len();
+            let left = follower.unread()?;
             Ok((left, follower.problems()))
         }
         // The other process is just creating it.
