@@ -157,13 +157,14 @@ fn rows_can_be_told_apart_by_every_column() {
             "session",
             &[
                 ("09589ff0-0a54-4933-a9ee-241dded721d3", 1),
-                ("44f4bbfe-512b-4a88-b493-8c188243cac9", 7),
+                ("0b243ddd-d81c-428f-8097-d4747d0a7f41", 7),
                 ("5add32a2-5d59-4b2c-b477-8907f1f012cc", 1),
                 ("5d816a09-7d49-42f1-a51e-a9c2d6e6b82c", 1),
                 ("7d02bd37-cc09-4690-96e5-4cbb8e191caa", 1),
                 ("d1d48c5e-4fda-4cca-aab2-1ad660fc6669", 3),
+                ("ed3717ef-44d6-4ec9-9819-b641cb87d835", 1),
                 ("eec973ac-8cfd-4fe1-a357-5cc939b256af", 1),
-                ("ff59efde-d259-4b24-a9d4-bbae14d014a3", 2),
+                ("ff59efde-d259-4b24-a9d4-bbae14d014a3", 1),
                 ("sess-a", 4),
                 ("sess-b", 1),
                 ("sess-c", 1),
@@ -196,6 +197,35 @@ fn rows_can_be_told_apart_by_every_column() {
         assert_eq!(rows, expected, "{column}");
         assert_eq!(report["totals"]["responses"], 23, "{column}");
     }
+}
+
+/// Rows of a fork stand at the same places as their originals, in the same database.
+#[test]
+fn a_fork_found_later_ends_up_as_one_found_at_once() {
+    let by_session = |home: &Home| home.tell(&format!("report --by session {RANGE}"));
+    let [at_once, later] = [(), ()].map(|()| {
+        let home = Home::new();
+        home.openclaw_fixture();
+        home
+    });
+    let path = ".openclaw/agents/main/agent/openclaw-agent.sqlite";
+    let whole = std::fs::read(later.path().join(path)).expect("the fixture");
+    rusqlite::Connection::open(later.path().join(path))
+        .and_then(|owner| {
+            owner.execute_batch(
+                "DELETE FROM transcript_events WHERE session_id LIKE '44f4bbfe%';
+                 PRAGMA wal_checkpoint(TRUNCATE)",
+            )
+        })
+        .expect("a change");
+    let before = by_session(&later);
+    later.write(path, whole);
+    assert_ne!(by_session(&later), before);
+    let rows = |home: &Home| -> Value {
+        let report: Value = serde_json::from_str(&by_session(home)).expect("JSON");
+        report["rows"].clone()
+    };
+    assert_eq!(rows(&later), rows(&at_once));
 }
 
 #[test]
@@ -376,10 +406,10 @@ fn doctor_tells_every_root_and_every_line() {
         [
             ("~/.config/claude/projects".to_owned(), &missing, &json!(0)),
             ("~/.claude/projects".to_owned(), &found, &json!(4)),
-            ("~/.openclaw".to_owned(), &found, &json!(4)),
-            ("~/.clawdbot".to_owned(), &missing, &json!(0)),
-            ("~/.moltbot".to_owned(), &missing, &json!(0)),
-            ("~/.moldbot".to_owned(), &missing, &json!(0)),
+            ("~/.openclaw/agents".to_owned(), &found, &json!(4)),
+            ("~/.clawdbot/agents".to_owned(), &missing, &json!(0)),
+            ("~/.moltbot/agents".to_owned(), &missing, &json!(0)),
+            ("~/.moldbot/agents".to_owned(), &missing, &json!(0)),
         ]
     );
     told["price_book"].take();

@@ -115,10 +115,10 @@ Where logs are looked for
 agent folder why state files size
 Claude Code ~/.config/claude/projects default not there 0 0 B
 Claude Code ~/.claude/projects default found 1 762 B
-OpenClaw ~/.openclaw default found 0 0 B
-OpenClaw ~/.clawdbot legacy not there 0 0 B
-OpenClaw ~/.moltbot legacy not there 0 0 B
-OpenClaw ~/.moldbot legacy not there 0 0 B
+OpenClaw ~/.openclaw/agents default not there 0 0 B
+OpenClaw ~/.clawdbot/agents legacy not there 0 0 B
+OpenClaw ~/.moltbot/agents legacy not there 0 0 B
+OpenClaw ~/.moldbot/agents legacy not there 0 0 B
 
 Lines read
 
