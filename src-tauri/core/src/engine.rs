@@ -9,7 +9,7 @@ use crate::{
     config::{self, Config},
     environment::{Environment, zone},
     follow::watch::{Hint, Watch},
-    ingest::{Ingest, Opened},
+    ingest::{Ingest, Opened, damaged},
     ledger::{Ledger, LedgerError, state},
     money::NanoUsd,
     summary::Summary,
@@ -428,7 +428,9 @@ impl Engine {
     fn open(&mut self) {
         let opened = match Ingest::open(&self.environment, &self.config) {
             Ok(Opened::Ours { ingest, set_aside }) => {
-                self.set_aside = set_aside.or(self.set_aside.take());
+                self.set_aside = set_aside
+                    .map(|path| damaged(&path))
+                    .or(self.set_aside.take());
                 self.scan_wanted = true;
                 self.caught_up_at = None;
                 Ok(Role::Ingester(ingest))

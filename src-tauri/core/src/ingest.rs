@@ -38,8 +38,8 @@ pub enum Opened {
     Ours {
         /// The pipeline.
         ingest: Box<Ingest>,
-        /// A damaged ledger was found and set aside; this one begins anew.
-        set_aside: Option<Problem>,
+        /// A damaged ledger was found and is kept there; this one begins anew.
+        set_aside: Option<PathBuf>,
     },
     /// Another process has it; its ledger can be read.
     Taken,
@@ -83,7 +83,7 @@ impl Ingest {
         };
         Ok(Opened::Ours {
             ingest: Box::new(ingest),
-            set_aside: set_aside.map(|path| damaged(&path)),
+            set_aside,
         })
     }
 
@@ -195,7 +195,7 @@ pub fn catch_up(
                 ingest.step(UnixMillis::now())?;
                 report(ingest.progress());
             }
-            let mut problems = Vec::from_iter(set_aside);
+            let mut problems = Vec::from_iter(set_aside.map(|path| damaged(&path)));
             problems.extend(ingest.follower.problems());
             return Ok(CaughtUp {
                 whole: true,
@@ -233,7 +233,8 @@ fn unread(
     }
 }
 
-fn damaged(path: &Path) -> Problem {
+/// Tells of a damaged ledger that is kept at `path`.
+pub(crate) fn damaged(path: &Path) -> Problem {
     Problem {
         code: "ledger_rebuilt".into(),
         message: format!(
