@@ -1,9 +1,19 @@
-//! Declares the window's commands, so that each needs a permission, and where the capabilities are.
+//! Names the window's commands, so that each needs a permission, and where its capabilities are.
+
+use tauri_build::{AppManifest, Attributes};
+
+const COMMANDS: &[&str] = &[
+    "dashboard",
+    "revision",
+    "open_config",
+    "pause_notifications",
+];
+
 fn main() {
     println!("cargo:rerun-if-changed=src-tauri/desktop/capabilities");
-    let attributes = tauri_build::Attributes::new()
+    let attributes = Attributes::new()
         .capabilities_path_pattern("src-tauri/desktop/capabilities/*.json")
-        .app_manifest(tauri_build::AppManifest::new().commands(&["dashboard"]));
+        .app_manifest(AppManifest::new().commands(COMMANDS));
     if let Err(error) = tauri_build::try_build(attributes) {
         panic!("cannot prepare the desktop build: {error:#}");
     }

@@ -10,7 +10,8 @@ use crate::{
     time::UnixMillis,
     usage::{Fault, Identity, Line, Modifiers, Observation, Reason, Source, Tokens},
 };
-use std::borrow::Cow;
+use memchr::memmem::Finder;
+use std::{borrow::Cow, sync::LazyLock};
 
 /// Ids of at least this many characters are taken to be unique; some relays send one short id for everything.
 const UNIQUE_ID_CHARS: usize = 16;
@@ -60,14 +61,14 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
     let mut observation = Box::new(Observation {
         cluster,
         identity,
-        request: hash::id(record.request.text().as_deref()),
-        line: hash::id(record.uuid.text().as_deref()),
-        parent: hash::id(record.parent.text().as_deref()),
+        request: hash::id(&record.request.bytes()),
+        line: hash::id(&record.uuid.bytes()),
+        parent: hash::id(&record.parent.bytes()),
         at,
         source: Source::ClaudeCode,
         rank: context.rank.saturating_add(u8::from(sidechain)),
         forked: !record.forked_from.is_missing(),
-        has_speed: usage.speed.text().is_some(),
+        has_speed: !usage.speed.is_missing() && !usage.speed.is(""),
         session: record
             .session
             .text()
@@ -301,11 +302,13 @@ impl<'a> Usage<'a> {
 
     /// The iterations that the message's own figures leave out.
     fn steps(&self) -> Result<Vec<Step<'a>>, Fault> {
+        static COMPACTION: LazyLock<Finder<'static>> =
+            LazyLock::new(|| Finder::new("\"compaction\""));
+        static ADVISOR: LazyLock<Finder<'static>> =
+            LazyLock::new(|| Finder::new("\"advisor_message\""));
         let mut found = Vec::new();
         let mut index = 0;
-        if self.iterations.mentions(b"\"compaction\"")
-            || self.iterations.mentions(b"\"advisor_message\"")
-        {
+        if self.iterations.mentions(&COMPACTION) || self.iterations.mentions(&ADVISOR) {
             let walked = self.iterations.cursor().elements(|cursor| {
                 let usage = Self::read(cursor)?;
                 if usage.kind.is("compaction") || usage.kind.is("advisor_message") {

@@ -12,9 +12,9 @@ pub(super) fn cluster(parts: &[&[u8]]) -> u128 {
     xxh3_128(&bytes)
 }
 
-/// XXH3-64 (seed 0) of an id; 0 stands for none and is never the hash of one.
-pub(super) fn id(text: Option<&str>) -> u64 {
-    text.map_or(0, |text| xxh3_64(text.as_bytes()).max(1))
+/// XXH3-64 (seed 0) of an id; 0 stands for an empty one, which is none, and for no other.
+pub(super) fn id(id: &[u8]) -> u64 {
+    if id.is_empty() { 0 } else { xxh3_64(id).max(1) }
 }
 
 #[cfg(test)]
@@ -24,10 +24,11 @@ mod tests {
     /// Ledgers in use hold these values: a change here loses their identity.
     #[test]
     fn hashes_never_change() {
-        assert_eq!(cluster(&[b"claude-code", b"msg_01ABCDEFGHIJKLMNOP"]), 0);
-        assert_eq!(cluster(&[]), 0);
-        assert_eq!(id(Some("req_A")), 0);
-        assert_eq!(id(None), 0);
+        let named = cluster(&[b"claude-code", b"msg_01ABCDEFGHIJKLMNOP"]);
+        assert_eq!(named, 0xc51b42eec1f3d82f01a3a91009c54a41);
+        assert_eq!(cluster(&[]), 0x99aa06d3014798d86001c324468d497f);
+        assert_eq!(id(b"req_A"), 0xf44cb830812d4c49);
+        assert_eq!(id(b""), 0);
     }
 
     #[test]

@@ -8,10 +8,7 @@ use crate::{
     time::UnixMillis,
     usage::{Fault, Line, Reason},
 };
-use memchr::{
-    memchr,
-    memmem::{self, Finder},
-};
+use memchr::{memchr, memmem::Finder};
 use std::{borrow::Cow, sync::LazyLock};
 
 /// Whether `"usage"` occurs as a key or a whole string; inside longer text its quotes would be escaped.
@@ -106,22 +103,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over a string and returns what stands between its quotes.
+    #[inline(always)]
     fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
         let start = self.at;
         loop {
             let unread = &self.text[self.at..];
-            let quote = self.at + near_quote(unread).or_else(|| memchr(b'"', unread))?;
-            // Counting back stops at the last quote looked at, so that a run of backslashes is read once.
-            let before = &self.text[self.at..quote];
-            let backslashes = before
-                .iter()
-                .rev()
-                .take_while(|byte| **byte == b'\\')
-                .count();
-            self.at = quote + 1;
-            if backslashes % 2 == 0 {
-                return Some(&self.text[start..quote]);
+            let before = &unread[..near_quote(unread).or_else(|| memchr(b'"', unread))?];
+            self.at += before.len() + 1;
+            if !ends_in_escape(before) {
+                return Some(&self.text[start..self.at - 1]);
             }
         }
     }
@@ -130,6 +121,7 @@ impl<'a> Cursor<'a> {
     fn container(&mut self) -> Option<()> {
         let mut depth = 0usize;
         loop {
+            self.pass_over(&BETWEEN_STRINGS);
             match self.peek()? {
                 b'"' => {
                     self.string()?;
@@ -137,7 +129,6 @@ impl<'a> Cursor<'a> {
                 }
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth -= 1,
-                byte if in_scalar(byte) || matches!(byte, b',' | b':') || is_space(byte) => {}
                 _ => return None,
             }
             self.at += 1;
@@ -149,14 +140,16 @@ impl<'a> Cursor<'a> {
 
     fn scalar(&mut self) -> Option<()> {
         let start = self.at;
-        while self.peek().is_some_and(in_scalar) {
-            self.at += 1;
-        }
+        self.pass_over(&SCALAR);
         (self.at > start).then_some(())
     }
 
     fn space(&mut self) {
-        while self.peek().is_some_and(is_space) {
+        self.pass_over(&SPACE);
+    }
+
+    fn pass_over(&mut self, bytes: &Bytes) {
+        while self.peek().is_some_and(|byte| bytes[usize::from(byte)]) {
             self.at += 1;
         }
     }
@@ -170,13 +163,20 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Where the first quote stands, if that is within the first 24 bytes: most strings are so short that starting a
+/// Whether an odd number of backslashes escapes what follows. `text` begins after the last quote that was looked at,
+/// so that a run of backslashes is counted once.
+fn ends_in_escape(text: &[u8]) -> bool {
+    text.last() == Some(&b'\\')
+        && text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+/// Where the first quote stands, if that is within the first 40 bytes: most strings are so short that starting a
 /// vector search costs more than the search.
 fn near_quote(text: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
     const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
-    let (words, _) = text[..text.len().min(24)].as_chunks::<8>();
+    let (words, _) = text[..text.len().min(40)].as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         // The lowest byte that is zero after the exclusive or is the first whose top bit is set here.
         let word = u64::from_le_bytes(*word) ^ QUOTES;
@@ -188,23 +188,24 @@ fn near_quote(text: &[u8]) -> Option<usize> {
     None
 }
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
+/// A set of bytes.
+type Bytes = [bool; 256];
 
-/// Whether `byte` can stand in a number, `true`, `false` or `null`.
-fn in_scalar(byte: u8) -> bool {
-    const SCALAR: [bool; 256] = {
-        let mut table = [false; 256];
-        let bytes = b"0123456789+-.Eaeflnrstu";
-        let mut index = 0;
-        while index < bytes.len() {
-            table[bytes[index] as usize] = true;
-            index += 1;
-        }
-        table
-    };
-    SCALAR[usize::from(byte)]
+static SPACE: Bytes = bytes(b" \t\n\r");
+
+/// What can stand in a number, `true`, `false` or `null`.
+static SCALAR: Bytes = bytes(b"0123456789+-.Eaeflnrstu");
+
+static BETWEEN_STRINGS: Bytes = bytes(b"0123456789+-.Eaeflnrstu,: \t\n\r");
+
+const fn bytes(members: &[u8]) -> Bytes {
+    let mut set = [false; 256];
+    let mut index = 0;
+    while index < members.len() {
+        set[members[index] as usize] = true;
+        index += 1;
+    }
+    set
 }
 
 /// The text of one JSON value; empty when the member is absent.
@@ -235,9 +236,17 @@ impl<'a> Value<'a> {
         self.quoted() == Some(word.as_bytes())
     }
 
-    /// The value's text holds these bytes somewhere.
-    pub(super) fn mentions(self, bytes: &[u8]) -> bool {
-        memmem::find(self.0, bytes).is_some()
+    /// The value's text holds `bytes` somewhere.
+    pub(super) fn mentions(self, bytes: &Finder<'_>) -> bool {
+        bytes.find(self.0).is_some()
+    }
+
+    /// A string's bytes, decoded; empty for an empty string and anything else.
+    pub(super) fn bytes(self) -> Cow<'a, [u8]> {
+        match self.quoted() {
+            Some(quoted) if memchr(b'\\', quoted).is_none() => Cow::Borrowed(quoted),
+            _ => Cow::Owned(self.text().unwrap_or_default().into_owned().into_bytes()),
+        }
     }
 
     /// A string that is not empty, decoded; what is not Unicode in it is replaced.

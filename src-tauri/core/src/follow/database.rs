@@ -2,7 +2,7 @@
 
 use super::{
     Pending,
-    file::{Ended, ReadError, broken, take},
+    file::{Ended, Intake, ReadError},
     openclaw_db::{self, Cursors, Incomplete, Stamp, Survey},
 };
 use crate::{
@@ -39,27 +39,23 @@ pub(super) fn read(
         Survey::Quick
     };
     let mut failed: Option<LedgerError> = None;
+    let mut intake = Intake::new(batch, state)?;
     let reading = openclaw_db::read_new(
         path,
         &pending.log.context,
-        &cursors,
+        cursors,
         survey,
         &mut |row, carry| {
             if failed.is_some() {
                 return;
             }
-            let counts = state.counts;
+            let counts = intake.state.counts;
             let taken = match row.json {
-                Ok(json) => take(
-                    openclaw::parse(json, row.context, carry),
-                    row.place,
-                    state,
-                    batch,
-                ),
-                Err(fault) => broken(fault, row.place, state, batch),
+                Ok(json) => intake.take(openclaw::parse(json, row.context, carry), row.place),
+                Err(fault) => intake.broken(fault, row.place),
             };
             if row.again {
-                state.counts = counts;
+                intake.state.counts = counts;
             }
             failed = taken.err();
         },

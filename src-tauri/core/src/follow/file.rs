@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::Problem,
     dialects::{Carry, Context, claude_code, openclaw},
-    ledger::{Batch, LedgerError, files::FileState},
+    ledger::{Batch, LedgerError, Place, files::FileState},
     time::UnixMillis,
     usage::{Fault, Line},
 };
@@ -124,37 +124,46 @@ fn parse<'a>(kind: Kind, line: &'a [u8], context: &'a Context, carry: &mut Carry
     }
 }
 
-/// Puts one record where it belongs: into the batch, or into a counter.
-pub(super) fn take(
-    line: Line<'_>,
-    offset: u64,
-    state: &mut FileState,
-    batch: &mut Batch<'_>,
-) -> Result<(), LedgerError> {
-    match line {
-        Line::Observation(observation) => {
-            state.counts.counted += 1;
-            batch.add(&observation, &state.path, offset)
-        }
-        Line::Ignored(reason) => {
-            state.counts.ignore(reason);
-            Ok(())
-        }
-        Line::Broken(fault) => broken(fault, offset, state, batch),
-    }
+/// Puts the records of one file where they belong: into the batch, or into a counter.
+pub(super) struct Intake<'b, 'l> {
+    pub(super) batch: &'b mut Batch<'l>,
+    pub(super) state: &'b mut FileState,
+    place: Place,
 }
 
-/// Counts a broken record and keeps its place.
-pub(super) fn broken(
-    fault: Fault,
-    offset: u64,
-    state: &mut FileState,
-    batch: &mut Batch<'_>,
-) -> Result<(), LedgerError> {
-    if state.id.is_none() {
-        batch.set_file(state)?;
+impl<'b, 'l> Intake<'b, 'l> {
+    pub(super) fn new(
+        batch: &'b mut Batch<'l>,
+        state: &'b mut FileState,
+    ) -> Result<Self, LedgerError> {
+        let place = batch.place(&state.path)?;
+        Ok(Self {
+            batch,
+            state,
+            place,
+        })
     }
-    batch.add_broken(state, offset, fault)
+
+    pub(super) fn take(&mut self, line: Line<'_>, offset: u64) -> Result<(), LedgerError> {
+        match line {
+            Line::Observation(observation) => {
+                self.state.counts.counted += 1;
+                self.batch.add(&observation, self.place, offset)
+            }
+            Line::Ignored(reason) => {
+                self.state.counts.ignore(reason);
+                Ok(())
+            }
+            Line::Broken(fault) => self.broken(fault, offset),
+        }
+    }
+
+    pub(super) fn broken(&mut self, fault: Fault, offset: u64) -> Result<(), LedgerError> {
+        if self.state.id.is_none() {
+            self.batch.set_file(self.state)?;
+        }
+        self.batch.add_broken(self.state, offset, fault)
+    }
 }
 
 /// Reads on in a JSONL file, or an archive from its beginning; `read` counts the bytes.
@@ -181,23 +190,19 @@ pub(super) fn read(
         return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();
-    file.seek(SeekFrom::Start(state.offset))?;
-    let mut lines = Lines::new(&file, state.offset, std::mem::take(buffer));
-    let began = state.offset;
+    let mut intake = Intake::new(batch, state)?;
+    file.seek(SeekFrom::Start(intake.state.offset))?;
+    let mut lines = Lines::new(&file, intake.state.offset, std::mem::take(buffer));
+    let began = intake.state.offset;
     let ended = loop {
-        if lines.offset() - began >= room.bytes || batch.pending() >= room.clusters {
+        if lines.offset() - began >= room.bytes || intake.batch.pending() >= room.clusters {
             break Ended::More;
         }
         match lines.next()? {
             Some(Piece::Line(offset, line)) => {
-                take(
-                    parse(log.kind, line, &log.context, &mut carry),
-                    offset,
-                    state,
-                    batch,
-                )?;
+                intake.take(parse(log.kind, line, &log.context, &mut carry), offset)?;
             }
-            Some(Piece::TooLong(offset)) => broken(Fault::TooLong, offset, state, batch)?,
+            Some(Piece::TooLong(offset)) => intake.broken(Fault::TooLong, offset)?,
             None => break Ended::End,
         }
     };
@@ -209,7 +214,9 @@ pub(super) fn read(
         if quiet {
             let rest = parse(log.kind, lines.rest(), &log.context, &mut carry.clone());
             if let Line::Observation(observation) = rest {
-                batch.add(&observation, &state.path, lines.offset())?;
+                intake
+                    .batch
+                    .add(&observation, intake.place, lines.offset())?;
             }
             Ended::End
         } else {
@@ -253,32 +260,26 @@ fn read_archive(
         batch.forget_broken(id)?;
     }
     let mut carry = Carry::default();
+    let mut intake = Intake::new(batch, state)?;
     let mut lines = Lines::new(archive::open(path)?, 0, std::mem::take(buffer));
     loop {
         match lines.next() {
             Ok(Some(Piece::Line(offset, line))) => {
-                take(
-                    parse(log.kind, line, &log.context, &mut carry),
-                    offset,
-                    state,
-                    batch,
-                )?;
+                intake.take(parse(log.kind, line, &log.context, &mut carry), offset)?;
             }
-            Ok(Some(Piece::TooLong(offset))) => broken(Fault::TooLong, offset, state, batch)?,
+            Ok(Some(Piece::TooLong(offset))) => intake.broken(Fault::TooLong, offset)?,
             Ok(None) => break,
             Err(_) => {
-                broken(Fault::BadCompression, lines.offset(), state, batch)?;
+                intake.broken(Fault::BadCompression, lines.offset())?;
                 break;
             }
         }
     }
     let rest = lines.rest();
     if !rest.is_empty() {
-        take(
+        intake.take(
             parse(log.kind, rest, &log.context, &mut carry),
             lines.offset(),
-            state,
-            batch,
         )?;
     }
     *buffer = lines.into_buffer();

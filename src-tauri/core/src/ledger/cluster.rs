@@ -151,52 +151,85 @@ impl Variant {
     }
 
     fn merge(&mut self, other: &Self, names: &mut impl Names) -> rusqlite::Result<()> {
-        if other.best.is_better(&self.best, names)? {
-            self.best = other.best;
+        self.see(&other.best, &other.first, names)?;
+        other.lines.iter().for_each(|line| self.link(*line));
+        Ok(())
+    }
+
+    fn see(
+        &mut self,
+        best: &Sighting,
+        first: &Sighting,
+        names: &mut impl Names,
+    ) -> rusqlite::Result<()> {
+        if best.is_better(&self.best, names)? {
+            self.best = *best;
         }
-        if other.first.is_earlier(&self.first, names)? {
-            self.first = other.first;
-        }
-        for line in &other.lines {
-            if let Err(at) = self.lines.binary_search(line) {
-                self.lines.insert(at, *line);
-            }
+        if first.is_earlier(&self.first, names)? {
+            self.first = *first;
         }
         Ok(())
+    }
+
+    fn link(&mut self, line: Sheet) {
+        if let Err(at) = self.lines.binary_search(&line) {
+            self.lines.insert(at, line);
+        }
     }
 }
 
 impl Cluster {
-    /// The cluster of one observation.
-    pub(super) fn new(observation: &Observation<'_>, sighting: Sighting) -> Self {
-        let tokens = &observation.tokens;
-        // The halves of a 64-bit hash are hashes; within one cluster 32 bits are plenty.
-        #[expect(clippy::cast_possible_truncation, reason = "a shorter hash is meant")]
-        let (line, parent) = (observation.line as u32, observation.parent as u32);
+    /// Nothing is known yet of this id.
+    pub(super) fn new(identity: Identity) -> Self {
         Self {
-            strong: observation.identity == Identity::Strong,
-            variants: vec![Variant {
-                request: observation.request,
-                input: [
-                    tokens.input,
-                    tokens.cache_write_5m + tokens.cache_write_1h,
-                    tokens.cache_read,
-                ],
-                best: sighting,
-                first: sighting,
-                lines: match observation.source {
-                    Source::ClaudeCode => {
-                        vec![Sheet {
-                            path: sighting.path,
-                            line,
-                            parent,
-                            side: sighting.rank > 0,
-                        }]
-                    }
-                    Source::OpenClaw => Vec::new(),
-                },
-            }],
+            strong: identity == Identity::Strong,
+            variants: Vec::new(),
         }
+    }
+
+    /// Takes in one observation.
+    pub(super) fn add(
+        &mut self,
+        observation: &Observation<'_>,
+        sighting: Sighting,
+        names: &mut impl Names,
+    ) -> rusqlite::Result<()> {
+        let tokens = &observation.tokens;
+        let writes = tokens.cache_write_5m + tokens.cache_write_1h;
+        let key = (
+            observation.request,
+            [tokens.input, writes, tokens.cache_read],
+        );
+        let at = match self.variants.binary_search_by_key(&key, Variant::key) {
+            Ok(at) => {
+                self.variants[at].see(&sighting, &sighting, names)?;
+                at
+            }
+            Err(at) => {
+                let (request, input) = key;
+                let variant = Variant {
+                    request,
+                    input,
+                    best: sighting,
+                    first: sighting,
+                    lines: Vec::new(),
+                };
+                self.variants.insert(at, variant);
+                at
+            }
+        };
+        if observation.source == Source::ClaudeCode {
+            // The halves of a 64-bit hash are hashes; within one cluster 32 bits are plenty.
+            #[expect(clippy::cast_possible_truncation, reason = "a shorter hash is meant")]
+            let (line, parent) = (observation.line as u32, observation.parent as u32);
+            self.variants[at].link(Sheet {
+                path: sighting.path,
+                line,
+                parent,
+                side: sighting.rank > 0,
+            });
+        }
+        Ok(())
     }
 
     /// Takes in what another knows of the same id.

@@ -15,7 +15,7 @@ mod rollups;
 pub mod state;
 
 pub use lock::IngestLock;
-pub use responses::{Batch, Priceable, Pricer};
+pub use responses::{Batch, Place, Priceable, Pricer};
 
 use names::NameCache;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};

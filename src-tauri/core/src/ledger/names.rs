@@ -2,8 +2,9 @@
 
 use super::cluster::Names;
 use rusqlite::{Connection, OptionalExtension as _};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 pub(super) const CREATE: &str = "
 CREATE TABLE names (
@@ -23,8 +24,8 @@ pub(super) struct NameId(pub(super) u32);
 #[derive(Debug, Default)]
 pub(super) struct NameCache {
     unsettled: bool,
-    ids: HashMap<Arc<str>, NameId>,
-    texts: HashMap<NameId, Arc<str>>,
+    ids: FxHashMap<Arc<str>, NameId>,
+    texts: FxHashMap<NameId, Arc<str>>,
 }
 
 impl NameCache {

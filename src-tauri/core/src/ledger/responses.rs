@@ -14,10 +14,8 @@ use crate::{
 };
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    path::Path,
-};
+use rustc_hash::FxHashMap;
+use std::path::Path;
 
 pub(super) const CREATE: &str = "
 CREATE TABLE responses (
@@ -95,6 +93,10 @@ pub struct Priceable<'a> {
 /// Computes a cost; `None` when the price is not known.
 pub type Pricer<'a> = dyn FnMut(Priceable<'_>) -> Option<NanoUsd> + 'a;
 
+/// Where an observation lies: a file or database, by the number of its path.
+#[derive(Debug, Clone, Copy)]
+pub struct Place(NameId);
+
 /// One write transaction: observations, what could not be read, and how far the files have been read commit
 /// together. Dropped without [`Batch::commit`], nothing of it remains.
 #[derive(Debug)]
@@ -102,7 +104,7 @@ pub struct Batch<'l> {
     pub(super) transaction: Transaction<'l>,
     names: &'l mut NameCache,
     path: &'l Path,
-    clusters: HashMap<u128, Cluster>,
+    clusters: FxHashMap<u128, Cluster>,
 }
 
 /// A row as it stands.
@@ -127,7 +129,7 @@ impl Ledger {
             transaction,
             names: &mut self.names,
             path: &self.path,
-            clusters: HashMap::new(),
+            clusters: FxHashMap::default(),
         })
     }
 
@@ -184,28 +186,32 @@ impl Batch<'_> {
         LedgerError::new(self.path, source)
     }
 
-    /// Takes in an observation that lies at `offset` of `path`.
+    /// A path's number, for [`Batch::add`].
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn place(&mut self, path: &str) -> Result<Place, LedgerError> {
+        let id = self.names.on(&self.transaction).id(path);
+        id.map(Place).map_err(|source| self.fail(source))
+    }
+
+    /// Takes in an observation that lies at `offset` of a file or database.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn add(
         &mut self,
         observation: &Observation<'_>,
-        path: &str,
+        place: Place,
         offset: u64,
     ) -> Result<(), LedgerError> {
         let mut names = self.names.on(&self.transaction);
         let mut add = || {
-            let place = names.id(path)?;
             for one in std::iter::once(observation).chain(&observation.extras) {
-                let sighting = Sighting::new(one, place, offset, &mut names)?;
-                let cluster = Cluster::new(one, sighting);
-                match self.clusters.entry(one.cluster) {
-                    Entry::Occupied(mut known) => known.get_mut().merge(&cluster, &mut names)?,
-                    Entry::Vacant(new) => {
-                        new.insert(cluster);
-                    }
-                }
+                let sighting = Sighting::new(one, place.0, offset, &mut names)?;
+                let cluster = self.clusters.entry(one.cluster);
+                let cluster = cluster.or_insert_with(|| Cluster::new(one.identity));
+                cluster.add(one, sighting, &mut names)?;
             }
             Ok(())
         };
@@ -246,10 +252,10 @@ impl Batch<'_> {
 fn merge(
     connection: &Connection,
     names: &mut NameCache,
-    clusters: HashMap<u128, Cluster>,
+    clusters: FxHashMap<u128, Cluster>,
     price: &mut Pricer<'_>,
-) -> rusqlite::Result<HashMap<Key, Sums>> {
-    let mut changes: HashMap<Key, Sums> = HashMap::new();
+) -> rusqlite::Result<FxHashMap<Key, Sums>> {
+    let mut changes: FxHashMap<Key, Sums> = FxHashMap::default();
     let mut names = names.on(connection);
     let mut table = Table::new(connection)?;
     let mut last: Option<UnixMillis> = None;
@@ -292,14 +298,7 @@ fn merge(
             }
             last = last.max(Some(first.at));
             let blob = (part == 0).then_some(now_seen.as_slice());
-            table.put(
-                stored.get(part).map(|row| row.id),
-                &id,
-                part,
-                group,
-                computed,
-                blob,
-            )?;
+            table.put(part >= stored.len(), &id, part, group, computed, blob)?;
         }
         for row in stored.iter().skip(groups.len()) {
             connection
@@ -320,7 +319,8 @@ fn merge(
 /// The statements of [`merge`], prepared once.
 struct Table<'c> {
     select: rusqlite::CachedStatement<'c>,
-    put: rusqlite::CachedStatement<'c>,
+    insert: rusqlite::CachedStatement<'c>,
+    update: rusqlite::CachedStatement<'c>,
 }
 
 impl<'c> Table<'c> {
@@ -331,11 +331,17 @@ impl<'c> Table<'c> {
                         cache_write_1h, unsplit, computed, recorded, seen
                  FROM responses WHERE cluster = ?1 ORDER BY part",
             )?,
-            put: connection.prepare_cached(
-                "INSERT OR REPLACE INTO responses (id, cluster, part, at, source, agent, project, session, branch,
-                   provider, model, input, output, cache_read, cache_write_5m, cache_write_1h, unsplit, modifiers,
-                   computed, recorded, seen)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+            insert: connection.prepare_cached(
+                "INSERT INTO responses (cluster, part, at, source, agent, project, session, branch, provider, model,
+                   input, output, cache_read, cache_write_5m, cache_write_1h, unsplit, modifiers, computed,
+                   recorded, seen)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+            )?,
+            update: connection.prepare_cached(
+                "UPDATE responses SET at = ?3, source = ?4, agent = ?5, project = ?6, session = ?7, branch = ?8,
+                   provider = ?9, model = ?10, input = ?11, output = ?12, cache_read = ?13, cache_write_5m = ?14,
+                   cache_write_1h = ?15, unsplit = ?16, modifiers = ?17, computed = ?18, recorded = ?19, seen = ?20
+                 WHERE cluster = ?1 AND part = ?2",
             )?,
         })
     }
@@ -373,7 +379,7 @@ impl<'c> Table<'c> {
 
     fn put(
         &mut self,
-        id: Option<i64>,
+        is_new: bool,
         cluster: &[u8; 16],
         part: usize,
         Group { best, first }: &Group,
@@ -381,9 +387,13 @@ impl<'c> Table<'c> {
         seen: Option<&[u8]>,
     ) -> rusqlite::Result<()> {
         let tokens = &best.tokens;
-        self.put
+        let statement = if is_new {
+            &mut self.insert
+        } else {
+            &mut self.update
+        };
+        statement
             .execute(rusqlite::params![
-                id,
                 cluster.as_slice(),
                 part.cast_signed() as i64,
                 first.at.0,

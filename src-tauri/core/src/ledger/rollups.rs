@@ -5,6 +5,7 @@ use super::{Ledger, LedgerError, names::NameId, responses::EFFECTIVE, state};
 use crate::{summary::Amount, time::Slot};
 use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::{Connection, Row};
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
 pub(super) const CREATE: &str = "
@@ -96,7 +97,7 @@ pub(super) fn day_of_number(number: i64) -> Date {
 /// Adds to the rollups, and to the days of the ledger's zone; rows that come to nothing disappear.
 pub(super) fn add(
     connection: &Connection,
-    changes: HashMap<Key, Sums>,
+    changes: FxHashMap<Key, Sums>,
     zone: &TimeZone,
 ) -> rusqlite::Result<()> {
     let mut changes: Vec<(Key, Sums)> = changes

@@ -60,9 +60,9 @@ fn observed() -> Observation<'static> {
     Observation {
         cluster: hash::cluster(&[b"claude-code", b"msg_01ABCDEFGHIJ"]),
         identity: Identity::Strong,
-        request: hash::id(Some("req_A")),
-        line: hash::id(Some("u2")),
-        parent: hash::id(Some("u1")),
+        request: hash::id(b"req_A"),
+        line: hash::id(b"u2"),
+        parent: hash::id(b"u1"),
         at: AT,
         source: Source::ClaudeCode,
         rank: 0,
@@ -96,9 +96,9 @@ fn assert_means(case: &str, line: &Json, expected: Observation<'_>) {
     );
 }
 
-fn assert_line(case: &str, line: &[u8], expected: Line<'_>) {
+fn assert_line(case: &str, line: &[u8], expected: &Line<'_>) {
     assert_eq!(
-        parse(line, &context(), &mut Carry::default()),
+        &parse(line, &context(), &mut Carry::default()),
         expected,
         "{case}"
     );
@@ -549,7 +549,7 @@ fn what_counts_nothing_says_why() {
         ("nothing", String::new(), Reason::Blank),
         ("white space", " \t\r".into(), Reason::Blank),
     ] {
-        assert_line(case, line.as_bytes(), Line::Ignored(reason));
+        assert_line(case, line.as_bytes(), &Line::Ignored(reason));
     }
 }
 
@@ -610,7 +610,7 @@ fn what_is_broken_says_what_is_wrong() {
             Fault::BadTimestamp,
         ),
     ] {
-        assert_line(case, line.as_bytes(), Line::Broken(fault));
+        assert_line(case, line.as_bytes(), &Line::Broken(fault));
     }
 }
 

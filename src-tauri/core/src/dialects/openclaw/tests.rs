@@ -61,8 +61,8 @@ fn observed() -> Observation<'static> {
         cluster: cluster(Some(AT), 800, 300),
         identity: Identity::Strong,
         request: 0,
-        line: hash::id(Some("e3")),
-        parent: hash::id(Some("e2")),
+        line: hash::id(b"e3"),
+        parent: hash::id(b"e2"),
         at: AT,
         source: Source::OpenClaw,
         rank: 3,
@@ -142,8 +142,11 @@ fn models_come_from_the_message_then_from_the_last_change() {
             serde_json::to_string_pretty(&event).expect("JSON"),
         ] {
             let mut carry = Carry::default();
-            let read = parse(text.as_bytes(), &Context::default(), &mut carry);
-            assert_eq!(read, Line::Ignored(Reason::NoUsage), "{case}");
+            assert_eq!(
+                parse(text.as_bytes(), &Context::default(), &mut carry),
+                Line::Ignored(Reason::NoUsage),
+                "{case}"
+            );
             assert_means(case, &silent, &carry, changed.clone());
             assert_means(
                 "the message's own comes first",
