@@ -1,1 +1,11 @@
-fn main() {}
+//! The real `clawspend` on homes made by hand: its answers, its messages, and that nothing breaks it.
+
+mod bad_input;
+mod contract;
+mod crash;
+mod days;
+mod home;
+mod human;
+mod ledger;
+mod together;
+mod usage;

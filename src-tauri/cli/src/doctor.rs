@@ -4,7 +4,7 @@ use crate::{
     Failure, environment,
     host::{Finding, findings},
     json, print, refresh,
-    table::{Align, bytes, count, table},
+    table::{Align, bytes, count, responses, table},
 };
 use clawspend_core::{
     api::{Doctor, Phase, Reader, RootState},
@@ -27,10 +27,17 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = environment()?;
-    if !arguments.no_refresh {
-        refresh(&environment)?;
+    let found = if arguments.no_refresh {
+        Vec::new()
+    } else {
+        refresh(&environment)?
+    };
+    let mut doctor = Reader::open(environment)?.doctor(UnixMillis::now())?;
+    for problem in found {
+        if !doctor.problems.contains(&problem) {
+            doctor.problems.push(problem);
+        }
     }
-    let doctor = Reader::open(environment)?.doctor(UnixMillis::now())?;
     let states: Vec<&Path> = doctor
         .roots
         .iter()
@@ -134,10 +141,10 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
     }
     let book = PriceBook::embedded();
     text += &format!(
-        "\nLedger       {} ({}, {} responses), {}\nSettings     {}\nPrice book   {} ({})\nFollowing    {}\n",
+        "\nLedger       {} ({}, {}), {}\nSettings     {}\nPrice book   {} ({})\nFollowing    {}\n",
         doctor.ledger_path,
         bytes(doctor.ledger_bytes),
-        count(doctor.responses),
+        responses(doctor.responses),
         if doctor.integrity == ["ok"] {
             "sound".into()
         } else {
@@ -169,9 +176,9 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
     }
     for row in &doctor.unpriced {
         text += &format!(
-            "\nNo price is known for {}: {} responses, {} tokens.\n",
+            "\nNo price is known for {}: {}, {} tokens.\n",
             row.name,
-            count(row.amount.unpriced_responses),
+            responses(row.amount.unpriced_responses),
             count(row.amount.tokens.total())
         );
     }

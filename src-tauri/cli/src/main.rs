@@ -9,9 +9,9 @@ mod today;
 
 use clap::{Parser, Subcommand};
 use clawspend_core::{
-    api::{ApiError, Progress},
+    api::{ApiError, Problem, Progress},
     environment::Environment,
-    ingest::{CaughtUp, catch_up},
+    ingest::catch_up,
     ledger::LedgerError,
 };
 use std::{
@@ -114,12 +114,17 @@ fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "clawspend: {text}");
 }
 
-/// Reads what is new, with a progress bar when somebody watches and it takes a moment.
-fn refresh(environment: &Environment) -> Result<(), Failure> {
-    let (config, problems) = environment.config();
+/// Says what stands in the way of a true number.
+fn note_all(problems: &[Problem]) {
     for problem in problems {
-        note(&format!("{}. {}", problem.message, problem.hint));
+        note(&format!("{}\nHint: {}", problem.message, problem.hint));
     }
+}
+
+/// Reads what is new, with a progress bar when somebody watches and it takes a moment. Returns what stands in
+/// the way of a true number.
+fn refresh(environment: &Environment) -> Result<Vec<Problem>, Failure> {
+    let (config, mut problems) = environment.config();
     let mut bar: Option<indicatif::ProgressBar> = None;
     let watched = std::io::stderr().is_terminal();
     let caught_up = catch_up(environment, &config, &mut |progress: Progress| {
@@ -139,10 +144,12 @@ fn refresh(environment: &Environment) -> Result<(), Failure> {
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    if caught_up? == CaughtUp::Behind {
+    let caught_up = caught_up.inspect_err(|_| note_all(&problems))?;
+    if !caught_up.whole {
         note("another Clawspend is still reading the logs; these are the figures so far");
     }
-    Ok(())
+    problems.extend(caught_up.problems);
+    Ok(problems)
 }
 
 fn version(arguments: &VersionArguments) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 //! `clawspend report`.
 
 use crate::{
-    Failure, environment, json, print, refresh,
-    table::{Align, count, table},
+    Failure, environment, json, note_all, print, refresh,
+    table::{Align, count, responses, table},
 };
 use clawspend_core::{
     api::Reader,
@@ -56,7 +56,7 @@ fn zone(name: &str) -> Result<(TimeZone, String), String> {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = environment()?;
     if !arguments.no_refresh {
-        refresh(&environment)?;
+        note_all(&refresh(&environment)?);
     }
     let mut reader = Reader::open(environment)?;
     let (zone, zone_name) = arguments.timezone.clone().unwrap_or_else(|| {
@@ -138,8 +138,8 @@ fn text(report: &Report, zone_name: &str) -> String {
     text += &table(&heads, &rows, Some(&total));
     if report.totals.unpriced_responses > 0 {
         text += &format!(
-            "\n≥: {} responses have no known price; their tokens count, their cost does not.\n",
-            count(report.totals.unpriced_responses)
+            "\n≥: the price of {} is not known; tokens are counted, cost is not.\n",
+            responses(report.totals.unpriced_responses)
         );
     }
     text

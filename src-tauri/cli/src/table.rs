@@ -72,6 +72,12 @@ pub(crate) fn count(number: u64) -> String {
     grouped
 }
 
+/// "1 response", "2,345 responses".
+pub(crate) fn responses(number: u64) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} response{plural}", count(number))
+}
+
 /// Bytes in units people read: "1.5 GB".
 pub(crate) fn bytes(number: u64) -> String {
     indicatif::DecimalBytes(number).to_string()

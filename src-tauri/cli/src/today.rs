@@ -1,9 +1,9 @@
 //! `clawspend today`.
 
 use crate::{
-    Failure, environment, json, print, refresh,
+    Failure, environment, json, note_all, print, refresh,
     report::cost,
-    table::{Align, count, table},
+    table::{Align, count, responses, table},
 };
 use clawspend_core::{
     api::{Phase, Reader},
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let environment = environment()?;
     if !arguments.no_refresh {
-        refresh(&environment)?;
+        note_all(&refresh(&environment)?);
     }
     let mut reader = Reader::open(environment)?;
     let summary = reader.summary(UnixMillis::now())?;
@@ -60,9 +60,7 @@ fn watch(as_json: bool) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for update in updates {
         if update.status.problems != problems {
-            for problem in &update.status.problems {
-                crate::note(&format!("{}. {}", problem.message, problem.hint));
-            }
+            note_all(&update.status.problems);
             problems.clone_from(&update.status.problems);
         }
         if as_json {
@@ -96,10 +94,10 @@ fn line(update: &Update) -> String {
         Phase::Stopped => ", not following the logs".into(),
     };
     format!(
-        "{} {} today, {} responses{state}",
+        "{} {} today, {}{state}",
         summary.day,
         cost(&summary.today),
-        count(summary.today.responses)
+        responses(summary.today.responses)
     )
 }
 
@@ -138,8 +136,8 @@ fn text(summary: &Summary) -> String {
         text += &format!("{:<18}{:>12}\n", row[0], row[1]);
     }
     text += &format!(
-        "\n{} responses: {} input, {} output, {} cache read, {} cache write tokens\n",
-        count(summary.today.responses),
+        "\n{}: {} input, {} output, {} cache read, {} cache write tokens\n",
+        responses(summary.today.responses),
         count(tokens.input),
         count(tokens.output),
         count(tokens.cache_read),

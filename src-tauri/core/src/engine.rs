@@ -9,7 +9,7 @@ use crate::{
     config::{self, Config},
     environment::{Environment, zone},
     follow::watch::{Hint, Watch},
-    ingest::{Ingest, Opened},
+    ingest::{Ingest, Opened, damaged},
     ledger::{Ledger, LedgerError, state},
     money::NanoUsd,
     summary::Summary,
@@ -757,18 +757,6 @@ fn stored_status(ledger: &Ledger) -> Option<Status> {
     serde_json::from_str(&ledger.state(state::STATUS).ok()??).ok()
 }
 
-fn damaged(path: &Path) -> Problem {
-    Problem {
-        code: "ledger_rebuilt".into(),
-        message: format!(
-            "the ledger was damaged; it is kept as {} and has been rebuilt from the logs",
-            path.display()
-        ),
-        hint: "figures of logs that no longer exist are only in the old file".into(),
-        serious: true,
-    }
-}
-
 /// An error and what caused it, in one line.
 #[must_use]
 pub fn with_cause(error: &dyn std::error::Error) -> String {
@@ -776,7 +764,9 @@ pub fn with_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        if !text.ends_with(&more) {
+        // SQLite's causes repeat the error with a number in front.
+        let said = text.rsplit(": ").next().unwrap_or_default();
+        if !text.ends_with(&more) && !more.ends_with(said) {
             text = format!("{text}: {more}");
         }
         cause = error.source();

@@ -1,7 +1,7 @@
 //! The pipeline that only one process at a time runs: look at the roots, read what is new, merge, price.
 
 use crate::{
-    api::Progress,
+    api::{Problem, Progress},
     config::Config,
     environment::{Environment, zone},
     follow::{Follower, Queue},
@@ -164,12 +164,13 @@ impl Ingest {
 }
 
 /// What catching up came to, for a door that runs once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CaughtUp {
-    /// Everything that is there has been read.
-    Whole,
-    /// Another process follows the logs and had not read everything after ten seconds.
-    Behind,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// Everything that is there has been read; else another process follows the logs and stood still for ten
+    /// seconds before it had.
+    pub whole: bool,
+    /// What stands in the way of a true number.
+    pub problems: Vec<Problem>,
 }
 
 /// Brings the ledger up to date: reads what is new, or waits until the process that follows the logs has.
@@ -184,37 +185,64 @@ pub fn catch_up(
     let patience = std::time::Duration::from_secs(10);
     let mut last = (usize::MAX, Instant::now());
     loop {
-        if let Opened::Ours { mut ingest, .. } = Ingest::open(environment, config)? {
+        if let Opened::Ours {
+            mut ingest,
+            set_aside,
+        } = Ingest::open(environment, config)?
+        {
             ingest.scan()?;
             while ingest.is_behind() {
                 ingest.step(UnixMillis::now())?;
                 report(ingest.progress());
             }
-            return Ok(CaughtUp::Whole);
+            let mut problems = Vec::from_iter(set_aside.map(|path| damaged(&path)));
+            problems.extend(ingest.follower.problems());
+            return Ok(CaughtUp {
+                whole: true,
+                problems,
+            });
         }
-        let left = unread(&environment.paths.ledger(), environment, config)?;
-        if left == 0 {
-            return Ok(CaughtUp::Whole);
-        }
+        let (left, problems) = unread(&environment.paths.ledger(), environment, config)?;
         // As long as the other process gets on, it is worth waiting for.
         if last.0 != left {
             last = (left, Instant::now());
-        } else if last.1.elapsed() > patience {
-            return Ok(CaughtUp::Behind);
+        }
+        if left == 0 || last.1.elapsed() > patience {
+            let whole = left == 0;
+            return Ok(CaughtUp { whole, problems });
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 
-/// How many files have something that the ledger does not know yet.
-fn unread(path: &Path, environment: &Environment, config: &Config) -> Result<usize, LedgerError> {
+/// How many files have something that the ledger does not know yet, and what cannot be looked at.
+fn unread(
+    path: &Path,
+    environment: &Environment,
+    config: &Config,
+) -> Result<(usize, Vec<Problem>), LedgerError> {
     match Ledger::open_reader(path) {
-        Ok(ledger) => Ok(Follower::new(environment.roots(config), &ledger)?
-            .scan(None)?
-            .len()),
+        Ok(ledger) => {
+            let mut follower = Follower::new(environment.roots(config), &ledger)?;
+            let left = follower.unread()?;
+            Ok((left, follower.problems()))
+        }
         // The other process is just creating it.
-        Err(LedgerError::Missing(_)) => Ok(usize::MAX),
+        Err(LedgerError::Missing(_)) => Ok((usize::MAX, Vec::new())),
         Err(error) => Err(error),
+    }
+}
+
+/// Tells of a damaged ledger that is kept at `path`.
+pub(crate) fn damaged(path: &Path) -> Problem {
+    Problem {
+        code: "ledger_rebuilt".into(),
+        message: format!(
+            "the ledger was damaged; it is kept as {} and has been rebuilt from the logs",
+            path.display()
+        ),
+        hint: "figures of logs that no longer exist are only in the old file".into(),
+        serious: true,
     }
 }
 

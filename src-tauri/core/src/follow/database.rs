@@ -3,7 +3,7 @@
 use super::{
     Pending,
     file::{Ended, Intake, ReadError},
-    openclaw_db::{self, Cursors, Incomplete, Survey},
+    openclaw_db::{self, Cursors, Incomplete, Stamp, Survey},
 };
 use crate::{
     api::Problem,
@@ -70,11 +70,10 @@ pub(super) fn read(
     state.counts.no_usage += reading.passed_over;
     state.identity = pending.stat.identity;
     state.size = pending.stat.size;
-    let rested = !reading.more && before.rested(now);
-    state.stamp = if rested {
-        serde_json::to_string(&before).unwrap_or_default()
-    } else {
+    state.stamp = if reading.more {
         String::new()
+    } else {
+        stamp_text(&before, before.rested(now))
     };
     batch.set_file(state)?;
     Ok(if reading.more {
@@ -82,6 +81,12 @@ pub(super) fn read(
     } else {
         Ended::End
     })
+}
+
+/// A stamp as the ledger keeps it. One that had not rested never equals one that had: it is looked at again.
+pub(super) fn stamp_text(stamp: &Stamp, rested: bool) -> String {
+    let text = serde_json::to_string(stamp).unwrap_or_default();
+    if rested { text } else { format!("~{text}") }
 }
 
 fn problem(pending: &Pending, incomplete: &Incomplete) -> Problem {

@@ -229,7 +229,11 @@ pub(super) fn read(
     state.offset = lines.offset();
     room.bytes = room.bytes.saturating_sub(state.offset - began);
     *buffer = lines.into_buffer();
-    (state.size, state.mtime) = (stat.size, if ended == Ended::More { 0 } else { settled });
+    (state.size, state.mtime) = if ended == Ended::More {
+        (state.offset, 0)
+    } else {
+        (stat.size, settled)
+    };
     state.carry = carry_text(&carry);
     prove(&mut file, state)?;
     batch.set_file(state)?;

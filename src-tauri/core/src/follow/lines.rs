@@ -93,7 +93,9 @@ impl<R: Read> Lines<R> {
                 self.start = 0;
             }
             if self.buffer.len() - self.end < BLOCK / 2 {
-                self.buffer.resize(self.buffer.len() * 2, 0);
+                // Beyond that a line is passed over, so more room is never filled.
+                let longer = (self.buffer.len() * 2).min(LONGEST + BLOCK);
+                self.buffer.resize(longer, 0);
             }
         }
         loop {

@@ -218,6 +218,25 @@ impl Follower {
         Ok(pending)
     }
 
+    /// How many files hold something that the ledger does not know. Unlike [`Follower::scan`] it takes a file's
+    /// size for proof while the file is too fresh for its time to be one.
+    ///
+    /// # Errors
+    /// As for [`Follower::scan`].
+    pub fn unread(&mut self) -> Result<usize, LedgerError> {
+        let pending = self.scan(None)?;
+        Ok(pending.iter().filter(|file| !self.has_read(file)).count())
+    }
+
+    fn has_read(&self, file: &Pending) -> bool {
+        let known = self.known.get(&path_text(&file.path));
+        known.is_some_and(|known| match file.log.kind {
+            Kind::OpenClawDb => openclaw_db::stamp(&file.path)
+                .is_ok_and(|now| known.stamp == database::stamp_text(&now, false)),
+            _ => (known.size, known.mtime) == (file.stat.size, 0),
+        })
+    }
+
     /// Looks at these paths only. A folder is looked at whole; a path outside the roots is passed over.
     pub fn examine(&mut self, paths: &[PathBuf]) -> Vec<Pending> {
         let mut seen = HashSet::new();
@@ -308,9 +327,8 @@ impl Follower {
         let known = self.known_as(&text, stat);
         let unchanged = known.is_some_and(|known| {
             let same = match log.kind {
-                Kind::OpenClawDb => openclaw_db::stamp(path).is_ok_and(|now| {
-                    serde_json::to_string(&now).is_ok_and(|now| now == known.stamp)
-                }),
+                Kind::OpenClawDb => openclaw_db::stamp(path)
+                    .is_ok_and(|now| known.stamp == database::stamp_text(&now, true)),
                 _ => (known.size, known.mtime) == (stat.size, stat.mtime),
             };
             same && known.path == text && !known.gone

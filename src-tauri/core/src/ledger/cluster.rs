@@ -102,14 +102,19 @@ impl Sighting {
         })
     }
 
-    /// By file path and byte offset, so that equals do not depend on which was read first.
+    /// By file path, byte offset and, as rows of one database may share both, session, so that equals do not
+    /// depend on which was read first.
     fn by_place(&self, other: &Self, names: &mut impl Names) -> rusqlite::Result<Ordering> {
         let by_path = if self.path == other.path {
             Ordering::Equal
         } else {
             names.text(self.path)?.cmp(&names.text(other.path)?)
         };
-        Ok(by_path.then(self.offset.cmp(&other.offset)))
+        let by_line = by_path.then(self.offset.cmp(&other.offset));
+        if by_line.is_ne() || self.session == other.session {
+            return Ok(by_line);
+        }
+        Ok(names.text(self.session)?.cmp(&names.text(other.session)?))
     }
 
     /// Whether it tells more of the response than `other`: originals over side chains and archives, then the

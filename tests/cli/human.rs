@@ -1,0 +1,151 @@
+//! What people read.
+
+use crate::home::{Home, NINE, now, response, zone_far_from_midnight};
+#[cfg(target_os = "linux")]
+use clawspend_core::pricing::PriceBook;
+use clawspend_tests::corpus::ClaudeLine;
+
+fn unknown_model(at: i64) -> String {
+    ClaudeLine {
+        uuid: "00000000-0000-4000-8000-0000000000aa",
+        message_id: "msg_0aaaaaaaaaaaaaaaaaaaaaaa",
+        request_id: "req_0aaaaaaaaaaaaaaaaaaaaaaa",
+        model: "acme-9",
+        at,
+        ..ClaudeLine::default()
+    }
+    .to_string()
+}
+
+#[test]
+fn a_report_is_a_table() {
+    let home = Home::new();
+    home.claude(
+        "p/a.jsonl",
+        &[response(1, NINE, 123_456), unknown_model(NINE)],
+    );
+    let told = home.tell("report --since 2026-11-20 --until 2026-11-20 --timezone Europe/Berlin");
+    let expected = "\
+2026-11-20 to 2026-11-20, days of Europe/Berlin
+
+day         source       model            responses  input   output  cache read  cache write     cost
+──────────  ───────────  ───────────────  ─────────  ─────  ───────  ──────────  ───────────  ───────
+2026-11-20  claude-code  acme-9                   1      2       10         100            0  unknown
+2026-11-20  claude-code  claude-sonnet-5          1      2  123,456         100            0    $1.23
+──────────  ───────────  ───────────────  ─────────  ─────  ───────  ──────────  ───────────  ───────
+total                                             2      4  123,466         200            0  ≥ $1.23
+
+≥: the price of 1 response is not known; tokens are counted, cost is not.
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn an_empty_report_is_an_empty_table() {
+    let told = Home::new().tell("report --since 2026-11-20 --until 2026-11-20 --by model");
+    let expected = "\
+2026-11-20 to 2026-11-20, days of UTC
+
+model  responses  input  output  cache read  cache write   cost
+─────  ─────────  ─────  ──────  ──────────  ───────────  ─────
+─────  ─────────  ─────  ──────  ──────────  ───────────  ─────
+total          0      0       0           0            0  $0.00
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn today_is_a_figure_and_what_is_around_it() {
+    let mut home = Home::new();
+    home.zone = zone_far_from_midnight();
+    home.claude(
+        "p/a.jsonl",
+        &[response(1, now(), 123_456), unknown_model(now())],
+    );
+    let told = home.tell("today");
+    let (head, rest) = told.split_once('\n').expect("a heading");
+    let (figure, day) = head.split_once(" (").expect("a day");
+    assert_eq!(figure, "≥ $1.23 today");
+    assert!(day.ends_with(&format!(", {})", home.zone)), "{day}");
+    let expected = "
+yesterday                $0.00
+this week              ≥ $1.23
+this month             ≥ $1.23
+
+2 responses: 4 input, 123,466 output, 200 cache read, 0 cache write tokens
+
+model            responses     cost
+───────────────  ─────────  ───────
+claude-sonnet-5          1    $1.23
+acme-9                   1  unknown
+";
+    assert_eq!(rest, expected);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn doctor_says_what_to_do() {
+    let home = Home::new();
+    home.claude(
+        "p/a.jsonl",
+        &[
+            unknown_model(NINE),
+            r#"{"type":"assistant","message":{"usage":{"input_to"#.to_owned(),
+        ],
+    );
+    home.write(".openclaw/openclaw.json", r#"{"gateway":{"port":1}}"#);
+    let told = home.tell("doctor").replace(&home.text(), "~");
+    // Columns are as wide as the paths of this machine.
+    let told: Vec<String> = told
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|line| !line.starts_with('─'))
+        .collect();
+    let ledger = told
+        .iter()
+        .find(|line| line.starts_with("Ledger ~/data/ledger.sqlite ("));
+    let ledger = ledger.expect("a line on the ledger");
+    assert!(ledger.ends_with("B, 1 response), sound"), "{ledger}");
+    let book = PriceBook::embedded();
+    let told = told.join("\n").replace(ledger, "Ledger …");
+    let expected = format!(
+        "\
+Where logs are looked for
+
+agent folder why state files size
+Claude Code ~/.config/claude/projects default not there 0 0 B
+Claude Code ~/.claude/projects default found 1 762 B
+OpenClaw ~/.openclaw/agents default not there 0 0 B
+OpenClaw ~/.clawdbot/agents legacy not there 0 0 B
+OpenClaw ~/.moltbot/agents legacy not there 0 0 B
+OpenClaw ~/.moldbot/agents legacy not there 0 0 B
+
+Lines read
+
+counted 1
+ignored: mention no usage 0
+ignored: usage not on an assistant message 0
+ignored: written by the client itself 0
+ignored: all zero 0
+ignored: blank 0
+broken 1
+not a complete JSON object at 712 in ~/.claude/projects/p/a.jsonl
+
+Ledger …
+Settings ~/config/clawspend.toml
+Price book {} ({})
+Following no: the tray app is not running
+
+no tray host: no session bus: Failed to connect to address `unix:path=/nonexistent/bus`: No such file or directory (os error 2)
+→ on GNOME install the AppIndicator extension; elsewhere add a system tray to the panel; the dashboard and `clawspend today --watch` work without
+no notification service: no session bus: Failed to connect to address `unix:path=/nonexistent/bus`: No such file or directory (os error 2)
+→ start a notification daemon such as dunst; alerts stay visible in the tray menu and the dashboard
+no gateway: nothing answers on 127.0.0.1:1: Connection refused (os error 111)
+→ none is needed: logs are read from disk
+
+No price is known for acme-9: 1 response, 112 tokens.",
+        book.generated_on(),
+        book.version()
+    );
+    assert_eq!(told, expected);
+}

@@ -1,0 +1,183 @@
+//! A ledger that is damaged, too new, somebody else's, or has no room.
+
+use crate::home::{Answer, Home, NINE, response};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::fs;
+
+const REPORT: &str = "report --since 2026-01-01 --until 2026-12-31 --timezone UTC --json";
+
+fn home(responses: u32) -> Home {
+    let home = Home::new();
+    let lines: Vec<String> = (1..=responses)
+        .map(|number| response(number, NINE, 10))
+        .collect();
+    home.claude("p/a.jsonl", &lines);
+    home
+}
+
+#[test]
+fn a_damaged_ledger_is_set_aside_rebuilt_and_told() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
+        ("all of it", |bytes| {
+            *bytes = b"no database at all".repeat(500)
+        }),
+        ("the schema", |bytes| bytes[100..4096].fill(0xAA)),
+        ("cut in half", |bytes| bytes.truncate(bytes.len() / 2)),
+    ];
+    for (case, damage) in damages {
+        let home = home(300);
+        let clean = home.tell(REPORT);
+        let mut bytes = fs::read(home.ledger()).expect("the ledger");
+        damage(&mut bytes);
+        fs::write(home.ledger(), &bytes).expect("the ledger");
+        let answer = home.run(REPORT);
+        assert_eq!(
+            (answer.code, &answer.out),
+            (Some(0), &clean),
+            "{case}: {}",
+            answer.err
+        );
+        let aside = fs::read_dir(home.data())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .find(|path| path.to_string_lossy().contains("ledger.sqlite.damaged-20"))
+            .expect("the damaged file");
+        assert_eq!(fs::read(&aside).expect("it"), bytes, "{case}");
+        assert_eq!(
+            answer.err,
+            format!(
+                "clawspend: the ledger was damaged; it is kept as {} and has been rebuilt from the logs\n\
+                 Hint: figures of logs that no longer exist are only in the old file\n",
+                aside.display()
+            ),
+            "{case}"
+        );
+        assert_eq!(home.tell(REPORT), clean, "{case}");
+    }
+}
+
+#[test]
+fn an_empty_file_becomes_a_ledger() {
+    let home = home(1);
+    home.write("data/ledger.sqlite", "");
+    let report: Value = serde_json::from_str(&home.tell(REPORT)).expect("JSON");
+    assert_eq!(report["totals"]["responses"], 1);
+}
+
+#[test]
+fn what_is_not_ours_to_write_is_refused_and_left_as_it_is() {
+    let newer = home(1);
+    newer.tell(REPORT);
+    let ledger = Connection::open(newer.ledger()).expect("the ledger");
+    let version: i64 = ledger
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("a version");
+    ledger
+        .execute_batch(&format!(
+            "PRAGMA user_version = {}; PRAGMA journal_mode = DELETE",
+            version + 1
+        ))
+        .expect("a change");
+    drop(ledger);
+    let foreign = home(1);
+    fs::create_dir(foreign.data()).expect("a folder");
+    Connection::open(foreign.ledger())
+        .and_then(|other| {
+            other.execute_batch("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')")
+        })
+        .expect("a database");
+    let cases = [
+        (
+            &newer,
+            format!(
+                "the ledger {} has schema {}, this Clawspend understands up to {version}\n\
+                 Hint: update Clawspend, or set CLAWSPEND_DATA_DIR to another folder\n",
+                newer.ledger().display(),
+                version + 1
+            ),
+        ),
+        (
+            &foreign,
+            format!(
+                "{} is not a Clawspend ledger\nHint: set CLAWSPEND_DATA_DIR to another folder\n",
+                foreign.ledger().display()
+            ),
+        ),
+    ];
+    for (home, message) in cases {
+        let before = fs::read(home.ledger()).expect("the file");
+        for arguments in [REPORT, "today", "doctor", "report --no-refresh"] {
+            let expected = Answer {
+                code: Some(1),
+                out: String::new(),
+                err: format!("clawspend: {message}"),
+            };
+            assert_eq!(home.run(arguments), expected, "{arguments}");
+        }
+        assert_eq!(fs::read(home.ledger()).expect("the file"), before);
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod room {
+    use super::{Connection, Home, REPORT, home};
+    use crate::home::{Answer, ended};
+    use std::process::Command;
+
+    fn shell(home: &Home, script: &str) -> Answer {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_clawspend")]);
+        home.prepare(&mut command);
+        ended(command.args(REPORT.split_whitespace()))
+    }
+
+    /// Blocks of 512 bytes: enough for the schema, not for the responses.
+    #[test]
+    fn a_file_that_may_not_grow_fails_with_a_hint_and_loses_nothing() {
+        let (limited, free) = (home(4_000), home(4_000));
+        let answer = shell(&limited, "ulimit -f 600; trap '' XFSZ; exec \"$0\" \"$@\"");
+        assert_eq!((answer.code, answer.out.as_str()), (Some(1), ""));
+        assert_eq!(
+            answer.err,
+            format!(
+                "clawspend: cannot use the ledger {}: disk I/O error\n\
+                 Hint: try again; if it stays, run `clawspend doctor`\n",
+                limited.ledger().display()
+            )
+        );
+        let sound: String = Connection::open(limited.ledger())
+            .and_then(|ledger| ledger.query_row("PRAGMA integrity_check", [], |row| row.get(0)))
+            .expect("an answer");
+        assert_eq!(sound, "ok");
+        assert_eq!(limited.tell(REPORT), free.tell(REPORT));
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let home = home(4_000);
+        std::fs::create_dir(home.data()).expect("a folder");
+        let mounts = "mount -t tmpfs -o size=384k none \"$CLAWSPEND_DATA_DIR\"";
+        let mut probe = Command::new("unshare");
+        home.prepare(probe.args(["-rm", "sh", "-c", mounts]));
+        if !probe.output().is_ok_and(|output| output.status.success()) {
+            eprintln!("not run: this machine allows no mounts of one's own");
+            return;
+        }
+        let script =
+            format!("exec unshare -rm sh -c '{mounts} && exec \"$0\" \"$@\"' \"$0\" \"$@\"");
+        assert_eq!(
+            shell(&home, &script),
+            Answer {
+                code: Some(1),
+                out: String::new(),
+                err: format!(
+                    "clawspend: the disk is full: the ledger {} cannot be written\n\
+                     Hint: free some space; Clawspend goes on by itself\n",
+                    home.ledger().display()
+                ),
+            }
+        );
+    }
+}
