@@ -126,8 +126,8 @@ fn a_folder_is_listed_once_however_it_is_reached() {
         (CLAUDE, text(".config/claude/projects"), "default"),
         (CLAUDE, text(".claude/projects"), "default"),
         (OPENCLAW, text(".openclaw/agents"), "default"),
-        (OPENCLAW, text(".moltbot"), "legacy"),
-        (OPENCLAW, text(".moldbot"), "legacy"),
+        (OPENCLAW, text(".moltbot/agents"), "legacy"),
+        (OPENCLAW, text(".moldbot/agents"), "legacy"),
         (OPENCLAW, text(".claude/agents"), "config"),
     ];
     assert_eq!(all, expected);
