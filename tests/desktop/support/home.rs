@@ -111,6 +111,12 @@ impl Home {
 
     /// What `clawspend` prints as JSON.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Value {
+        self.try_cli(arguments)
+            .unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// The same, or what it says when it fails.
+    pub(crate) fn try_cli(&self, arguments: &[&str]) -> Result<Value, String> {
         let program = Path::new(APP).with_file_name("clawspend");
         assert!(
             program.exists(),
@@ -121,11 +127,9 @@ impl Home {
             .envs(self.variables())
             .output()
             .expect("the command line to start");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).expect("JSON from the command line")
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        Ok(serde_json::from_slice(&output.stdout).expect("JSON from the command line"))
     }
 }

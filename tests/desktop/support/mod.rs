@@ -144,6 +144,8 @@ impl Desktop {
             "1280x900x24",
             "-nolisten",
             "tcp",
+            // Or it turns away who comes just after its last guest has left.
+            "-noreset",
         ]);
         let (x_process, number) = {
             // Servers that look for a free number at the same moment may find the same one.
