@@ -45,7 +45,7 @@ packages() {
   case $1 in
     terminal) echo "build-essential|gcc make|base-devel" ;;
     desktop) echo "build-essential pkg-config libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev|gcc make pkgconf webkit2gtk4.1-devel libayatana-appindicator-gtk3-devel librsvg2-devel|base-devel webkit2gtk-4.1 libayatana-appindicator librsvg" ;;
-    tests) echo "xvfb dbus-daemon x11-utils webkit2gtk-driver fonts-dejavu-core|xorg-x11-server-Xvfb dbus-daemon xprop xwininfo webkitgtk6.0 dejavu-sans-fonts|xorg-server-xvfb dbus xorg-xprop xorg-xwininfo ttf-dejavu" ;;
+    tests) echo "xvfb dbus-daemon dunst x11-utils webkit2gtk-driver fonts-dejavu-core|xorg-x11-server-Xvfb dbus-daemon dunst xprop xwininfo webkitgtk6.0 dejavu-sans-fonts|xorg-server-xvfb dbus dunst xorg-xprop xorg-xwininfo ttf-dejavu" ;;
     bench) echo "xvfb dbus-daemon python3-gi libx11-6|xorg-x11-server-Xvfb dbus-daemon python3-gobject libX11|xorg-server-xvfb dbus python-gobject libx11" ;;
     cross) echo "llvm|llvm|llvm" ;;
     package) echo "file|file|file" ;;
