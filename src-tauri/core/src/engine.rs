@@ -125,7 +125,7 @@ enum Role {
     /// This process.
     Ingester(Box<Ingest>),
     /// Another process; this one reads.
-    Reader(Ledger),
+    Reader(Box<Ledger>),
     /// The ledger cannot be opened just now.
     Nobody,
 }
@@ -436,9 +436,8 @@ impl Engine {
                 Ok(Role::Ingester(ingest))
             }
             Ok(Opened::Taken) if matches!(self.role, Role::Reader(_)) => return,
-            Ok(Opened::Taken) => {
-                Ledger::open_reader(&self.environment.paths.ledger()).map(Role::Reader)
-            }
+            Ok(Opened::Taken) => Ledger::open_reader(&self.environment.paths.ledger())
+                .map(|ledger| Role::Reader(Box::new(ledger))),
             Err(error) => Err(error),
         };
         match opened {
