@@ -181,13 +181,13 @@ fn distinct(all: Vec<RootSpec>) -> Vec<RootSpec> {
         .collect()
 }
 
-/// Decides from its path what a file below a root is; `None` for what holds no usage of its own.
+/// Decides from its path what a file below a root of this source is; `None` for what holds no usage of its own.
 #[must_use]
-pub fn classify(root: &RootSpec, relative: &Path) -> Option<LogFile> {
-    let path = root.path.join(relative);
-    let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    match root.source {
+pub fn classify(source: Source, path: &Path) -> Option<LogFile> {
+    let path = path.to_string_lossy();
+    let names = path.split(std::path::is_separator);
+    let names: Vec<&str> = names.filter(|name| !matches!(*name, "" | ".")).collect();
+    match source {
         Source::ClaudeCode => classify_claude(&names),
         Source::OpenClaw => classify_openclaw(&names),
     }
