@@ -21,7 +21,7 @@ fn a_damaged_ledger_is_set_aside_rebuilt_and_told() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 3] = [
         ("all of it", |bytes| {
-            *bytes = b"no database at all".repeat(500)
+            *bytes = b"no database at all".repeat(500);
         }),
         ("the schema", |bytes| bytes[100..4096].fill(0xAA)),
         ("cut in half", |bytes| bytes.truncate(bytes.len() / 2)),

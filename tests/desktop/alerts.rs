@@ -1,7 +1,7 @@
 //! From a log line to a notification.
 
 use crate::support::{
-    Desktop, Process, becomes, eventually,
+    Desktop, Process, becomes,
     home::{Home, SONNET},
     monitor::Monitor,
     notifications::Notifications,
@@ -69,15 +69,14 @@ async fn a_crossed_budget_is_told_once_and_a_click_opens_the_dashboard() {
 
     // A restart repeats nothing.
     drop(app);
-    let panel_again = Panel::tray(&panel);
-    drop(panel_again);
     let _app = desktop.app(&["--autostart"]);
-    eventually("the restarted app to show the alert", async || {
-        let started = desktop.home.cli(&["today", "--json"]);
-        (started["cost_usd"] == "12.500000000").then_some(())
+    let tray = panel.tray_of_another_than(tray.bus_name()).await;
+    becomes("$12.50".to_owned(), async || tray.label().await).await;
+    becomes(true, async || {
+        tray.figures().await[1].starts_with("Alert: ")
     })
     .await;
-    assert_eq!(notifications.shown().len(), 1);
+    assert_eq!(notifications.shown(), [shown]);
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ fn a_last_line_without_newline_counts_once_quiet_and_once_only() {
 #[test]
 fn f42_a_deleted_file_takes_nothing_with_it() {
     let left = after(&lines(0..3), |_, path| {
-        fs::remove_file(path).expect("there")
+        fs::remove_file(path).expect("there");
     });
     assert_eq!(left, 3);
 }

@@ -76,7 +76,7 @@ pub(crate) fn run(context: Context, environment: Environment, start: Start) -> E
         .plugin(tauri_plugin_single_instance::init(second_launch))
         .manage(controls.clone())
         .setup(move |app| {
-            set_up(app, controls, start);
+            set_up(app, &controls, start);
             Ok(())
         })
         .build(context);
@@ -93,7 +93,7 @@ pub(crate) fn run(context: Context, environment: Environment, start: Start) -> E
 }
 
 /// Nothing in here may end the app: what a desktop cannot show, it goes without.
-fn set_up(app: &mut App, controls: Arc<Controls>, start: Start) {
+fn set_up(app: &mut App, controls: &Arc<Controls>, start: Start) {
     #[cfg(target_os = "macos")]
     app.set_activation_policy(tauri::ActivationPolicy::Accessory);
     #[cfg(target_os = "linux")]
@@ -120,8 +120,7 @@ fn set_up(app: &mut App, controls: Arc<Controls>, start: Start) {
         _ => {}
     }
 
-    let started = start_engine(&controls, views.clone());
-    match started {
+    match start_engine(controls, views.clone()) {
         Ok(engine) => *lock(&controls.engine) = Some(engine),
         Err(error) => {
             eprintln!("cannot follow the logs: {error}");

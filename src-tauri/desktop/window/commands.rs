@@ -1,4 +1,8 @@
 //! What the page may ask: each command one call of core's [`Reader`].
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "Tauri hands a command its state by value"
+)]
 
 use crate::settings;
 use clawspend_core::{

@@ -21,7 +21,7 @@ pub(crate) fn run(mut context: Context, environment: Environment, no_tray: bool)
     context.config_mut().identifier.push_str(".window");
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, _, _| {
-            bring_to_front(app)
+            bring_to_front(app);
         }))
         .plugin(
             tauri_plugin_window_state::Builder::new()

@@ -111,7 +111,7 @@ impl Drop for Process {
 impl Drop for Desktop {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!(
+            eprintln!(
                 "the app said:\n{}\nrunning: {:?}",
                 self.said(),
                 self.programs("")

@@ -34,6 +34,7 @@ struct Service {
 impl Service {
     #[expect(
         clippy::too_many_arguments,
+        clippy::needless_pass_by_value,
         reason = "the specification's own signature"
     )]
     fn notify(

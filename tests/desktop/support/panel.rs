@@ -103,12 +103,14 @@ impl Panel {
 
     /// The app's icon, once it is there.
     pub(crate) async fn tray(&self) -> Tray {
+        self.tray_of_another_than("").await
+    }
+
+    /// The icon of an app other than the one on the bus under `gone`.
+    pub(crate) async fn tray_of_another_than(&self, gone: &str) -> Tray {
         let item = eventually("a tray icon", async || {
-            self.items
-                .lock()
-                .expect("no panic elsewhere")
-                .first()
-                .cloned()
+            let items = self.items.lock().expect("no panic elsewhere");
+            items.iter().find(|item| item.bus_name != gone).cloned()
         });
         Tray {
             connection: self.connection.clone(),

@@ -11,7 +11,7 @@ use crate::{
     ledger::{Batch, LedgerError, files::FileState},
     time::UnixMillis,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 /// Reads rows and archives; how far that went is committed with them. `known` holds the cursors in memory,
 /// so that a look does not cost more the longer the history; it is to be emptied when a commit fails.
@@ -29,10 +29,10 @@ pub(super) fn read(
         Some(id) => id,
         None => batch.set_file(state)?,
     };
-    if !known.contains_key(&id) {
-        known.insert(id, batch.cursors(id)?);
-    }
-    let cursors = known.entry(id).or_default();
+    let cursors = match known.entry(id) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => new.insert(batch.cursors(id)?),
+    };
     let survey = if pending.thorough {
         Survey::Thorough
     } else {

@@ -153,7 +153,10 @@ mod tests {
         }
     }
 
-    fn split(bytes: &[u8], step: usize) -> (Vec<(u64, Vec<u8>)>, Vec<u8>, u64) {
+    /// The lines with their places, what is left over, and where that begins.
+    type Split = (Vec<(u64, Vec<u8>)>, Vec<u8>, u64);
+
+    fn split(bytes: &[u8], step: usize) -> Split {
         let mut lines = Lines::new(Dribble(bytes, step), 0, Vec::new());
         let mut found = Vec::new();
         while let Some(piece) = lines.next().expect("no errors here") {

@@ -273,7 +273,7 @@ impl Follower {
         for entry in walk {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
-                    self.look(root, entry.path(), seen, pending)
+                    self.look(root, entry.path(), seen, pending);
                 }
                 Ok(_) => {}
                 Err(error) => self.blame(&error, from),

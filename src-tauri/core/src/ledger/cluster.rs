@@ -330,23 +330,17 @@ impl Cluster {
             }
             at
         }
-        for at in 0..lines.len() {
-            let (
-                Sheet {
-                    path, line, parent, ..
-                },
-                _,
-            ) = lines[at];
-            for wanted in [parent, line] {
+        for (at, (sheet, _)) in lines.iter().enumerate() {
+            for wanted in [sheet.parent, sheet.line] {
                 if wanted == 0 {
                     continue;
                 }
-                let from =
-                    lines.partition_point(|(other, _)| (other.path, other.line) < (path, wanted));
-                for other in from..lines.len() {
-                    if (lines[other].0.path, lines[other].0.line) != (path, wanted) {
-                        break;
-                    }
+                let wanted = (sheet.path, wanted);
+                let from = lines.partition_point(|(other, _)| (other.path, other.line) < wanted);
+                let same = lines[from..]
+                    .iter()
+                    .take_while(|(other, _)| (other.path, other.line) == wanted);
+                for other in from..from + same.count() {
                     let (one, two) = (find(&mut root, at), find(&mut root, other));
                     root[one.max(two)] = one.min(two);
                 }

@@ -109,7 +109,7 @@ fn a_folder_is_listed_once_however_it_is_reached() {
     let home = tempfile::tempdir().expect("a folder");
     let at = |name: &str| home.path().join(name);
     fs::create_dir_all(at(".claude/projects/inner/projects")).expect("made");
-    fs::create_dir_all(at(".openclaw")).expect("made");
+    fs::create_dir_all(at(".openclaw/agents")).expect("made");
     std::os::unix::fs::symlink(at(".openclaw"), at(".clawdbot")).expect("linked");
     std::os::unix::fs::symlink(at(".claude"), at("again")).expect("linked");
     std::os::unix::fs::symlink(at("nowhere"), at(".moltbot")).expect("linked");
@@ -126,9 +126,9 @@ fn a_folder_is_listed_once_however_it_is_reached() {
         (CLAUDE, text(".config/claude/projects"), "default"),
         (CLAUDE, text(".claude/projects"), "default"),
         (OPENCLAW, text(".openclaw/agents"), "default"),
-        (OPENCLAW, text(".moltbot"), "legacy"),
-        (OPENCLAW, text(".moldbot"), "legacy"),
-        (OPENCLAW, text(".claude"), "config"),
+        (OPENCLAW, text(".moltbot/agents"), "legacy"),
+        (OPENCLAW, text(".moldbot/agents"), "legacy"),
+        (OPENCLAW, text(".claude/agents"), "config"),
     ];
     assert_eq!(all, expected);
 }
