@@ -2,8 +2,9 @@
 
 use crate::{dialects::Context, usage::Source};
 use std::{
+    borrow::Cow,
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::{MAIN_SEPARATOR, Path, PathBuf},
 };
 
 /// Standing of OpenClaw's stores among copies of one record, lower wins.
@@ -184,9 +185,16 @@ fn distinct(all: Vec<RootSpec>) -> Vec<RootSpec> {
 /// Decides from its path what a file below a root of this source is; `None` for what holds no usage of its own.
 #[must_use]
 pub fn classify(source: Source, path: &Path) -> Option<LogFile> {
-    let path = path.to_string_lossy();
-    let names = path.split(std::path::is_separator);
-    let names: Vec<&str> = names.filter(|name| !matches!(*name, "" | ".")).collect();
+    let text = path
+        .to_str()
+        .map_or_else(|| path.to_string_lossy(), Cow::Borrowed);
+    #[cfg(windows)]
+    let text = text.replace('/', "\\");
+    let mut names = Vec::with_capacity(16);
+    names.extend(
+        text.split(MAIN_SEPARATOR)
+            .filter(|name| !matches!(*name, "" | ".")),
+    );
     match source {
         Source::ClaudeCode => classify_claude(&names),
         Source::OpenClaw => classify_openclaw(&names),
