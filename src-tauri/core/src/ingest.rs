@@ -11,8 +11,8 @@ use crate::{
     time::UnixMillis,
 };
 use jiff::tz::TimeZone;
+use rustc_hash::FxHashMap;
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -249,7 +249,7 @@ pub(crate) fn damaged(path: &Path) -> Problem {
 /// The price book, with the models met so far looked up.
 #[derive(Debug, Default)]
 pub struct Prices {
-    resolved: HashMap<String, HashMap<String, Resolved<'static>>>,
+    resolved: FxHashMap<String, FxHashMap<String, Resolved<'static>>>,
 }
 
 impl Prices {

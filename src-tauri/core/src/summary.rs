@@ -8,7 +8,7 @@ use crate::{
 };
 use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 
 /// A sum over responses.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,17 +152,21 @@ pub fn summarise(
 
 /// Models with their sums over the rows, dearest first.
 pub fn by_model<'a>(rows: impl Iterator<Item = &'a DayRow>) -> Vec<ModelAmount> {
-    let mut models: BTreeMap<&str, Amount> = BTreeMap::new();
+    // A day knows a handful: looking through them is faster than any map.
+    let mut models: Vec<ModelAmount> = Vec::new();
     for row in rows {
-        *models.entry(&row.model).or_default() += row.amount;
+        match models.iter_mut().find(|known| *known.model == *row.model) {
+            Some(known) => known.amount += row.amount,
+            None => models.push(ModelAmount {
+                model: row.model.as_ref().into(),
+                amount: row.amount,
+            }),
+        }
     }
-    let mut models: Vec<ModelAmount> = models
-        .into_iter()
-        .map(|(model, amount)| ModelAmount {
-            model: model.to_owned(),
-            amount,
-        })
-        .collect();
-    models.sort_by_key(|model| std::cmp::Reverse((model.amount.cost, model.amount.tokens.total())));
+    let rank = |it: &ModelAmount| Reverse((it.amount.cost, it.amount.tokens.total()));
+    models.sort_by(|one, two| {
+        let by_rank = rank(one).cmp(&rank(two));
+        by_rank.then_with(|| one.model.cmp(&two.model))
+    });
     models
 }

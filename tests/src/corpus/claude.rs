@@ -164,107 +164,12 @@ impl Session<'_> {
         self.turns += 1;
         self.clock.turn(&mut self.random);
         self.user()?;
-        match self.random.below(40) {
-            0 => self.system()?,
-            1 => self.attachment()?,
-            2 if self.random.one_in(2) => return self.synthetic(),
-            _ => {}
+        self.notes()?;
+        if self.random.one_in(80) {
+            return self.synthetic();
         }
         self.clock.tick(self.random.between(800, 9_000));
         self.response()
-    }
-
-    fn user(&mut self) -> io::Result<()> {
-        let size = self.line_size(550);
-        let mut words = String::new();
-        let tool = self.random.id("toolu_");
-        let (message, extra) = match self.random.below(200) {
-            0..20 => {
-                self.text
-                    .words(&mut self.random, size.min(4_000), &mut words);
-                (
-                    format!(r#"{{"role":"user","content":"{words}"}}"#),
-                    String::new(),
-                )
-            }
-            20 => {
-                let size = self.tail(60_000, 500_000);
-                self.text.base64(&mut self.random, size, &mut words);
-                let image = format!(
-                    r#"{{"type":"image","source":{{"type":"base64","data":"{words}","media_type":"image/png"}}}}"#
-                );
-                (tool_result(&tool, &format!("[{image}]")), String::new())
-            }
-            21 => {
-                let size = self.tail(40_000, 600_000);
-                self.text.words(&mut self.random, size, &mut words);
-                (
-                    tool_result(&tool, &format!(r#""{words}""#)),
-                    r#","toolUseResult":"see above""#.to_owned(),
-                )
-            }
-            22..26 => {
-                self.text.words(&mut self.random, size, &mut words);
-                self.tally.trap("tool result with usage");
-                (
-                    tool_result(&tool, &format!(r#""{words}""#)),
-                    self.subagent_totals(),
-                )
-            }
-            _ => {
-                self.text.words(&mut self.random, size / 2, &mut words);
-                let extra = format!(
-                    r#","toolUseResult":{{"stdout":"{words}","stderr":"","interrupted":false,"isImage":false,"id":null}}"#
-                );
-                (tool_result(&tool, &format!(r#""{words}""#)), extra)
-            }
-        };
-        let uuid = self.random.uuid();
-        let line = ClaudeLine {
-            uuid: &uuid,
-            ..self.template()
-        }
-        .user(&message, &extra);
-        self.parent = uuid;
-        self.out.line(&line)
-    }
-
-    /// What a subagent used, told again on the line that hands back its result.
-    fn subagent_totals(&mut self) -> String {
-        let usage = ClaudeUsage {
-            output: self.random.long_tailed(40, 6),
-            ..self.usage()
-        };
-        let total = usage.input + usage.output + usage.cache_read + usage.cache_write;
-        let agent = self.random.hex(7);
-        format!(
-            r#","toolUseResult":{{"status":"completed","agentId":"{agent}","totalDurationMs":48211,"totalTokens":{total},"totalToolUseCount":12,"usage":{usage}}}"#
-        )
-    }
-
-    fn system(&mut self) -> io::Result<()> {
-        self.other(
-            "system",
-            r#","subtype":"turn_duration","durationMs":41250,"isMeta":false"#,
-        )
-    }
-
-    fn attachment(&mut self) -> io::Result<()> {
-        let (size, mut words) = (self.line_size(450), String::new());
-        self.text.words(&mut self.random, size, &mut words);
-        let file = format!(r#"{{"type":"file","filename":"notes.md","content":"{words}"}}"#);
-        self.other("attachment", &format!(r#","attachment":{file}"#))
-    }
-
-    fn other(&mut self, kind: &str, fields: &str) -> io::Result<()> {
-        let uuid = self.random.uuid();
-        let line = ClaudeLine {
-            uuid: &uuid,
-            ..self.template()
-        }
-        .other(kind, fields);
-        self.parent = uuid;
-        self.out.line(&line)
     }
 
     /// An API error that the client wrote as if the model had said it.
@@ -303,7 +208,7 @@ impl Session<'_> {
         let mut lines = if self.style == Style::Anonymous {
             1
         } else {
-            self.random.pick(&[1, 1, 2, 2, 2, 3, 3, 4])
+            self.random.pick(&[1, 1, 1, 1, 1, 2, 2, 2, 3, 4])
         };
         if std::mem::take(&mut self.over_midnight) {
             self.clock.before_midnight();
@@ -380,7 +285,7 @@ impl Session<'_> {
     }
 
     /// The usage of the next response, as its last line will tell it.
-    fn usage(&mut self) -> ClaudeUsage {
+    pub(super) fn usage(&mut self) -> ClaudeUsage {
         let random = &mut self.random;
         if self.context > CONTEXT_LIMIT || self.context == 0 {
             self.context = random.between(9_000, 24_000);
@@ -462,20 +367,20 @@ impl Session<'_> {
         content
     }
 
-    /// A line's size less `overhead`; half of all lines are above 1.5 KB.
+    /// An assistant line's size less `overhead`; half of them are above 2 KB.
     fn line_size(&mut self, overhead: u64) -> u64 {
         self.random
-            .long_tailed(140, 6)
+            .long_tailed(190, 6)
             .saturating_sub(overhead)
             .max(24)
     }
 
-    /// The size of a long line, at most a third of the file.
-    fn tail(&mut self, from: u64, to: u64) -> u64 {
+    /// The size of a long text, at most a third of the file.
+    pub(super) fn tail(&mut self, from: u64, to: u64) -> u64 {
         self.random.between(from, to).min(self.budget / 3)
     }
 
-    fn template(&self) -> ClaudeLine<'_> {
+    pub(super) fn template(&self) -> ClaudeLine<'_> {
         ClaudeLine {
             parent: &self.parent,
             session: &self.who.session,
@@ -489,12 +394,6 @@ impl Session<'_> {
             ..ClaudeLine::default()
         }
     }
-}
-
-fn tool_result(tool: &str, content: &str) -> String {
-    format!(
-        r#"{{"role":"user","content":[{{"tool_use_id":"{tool}","type":"tool_result","content":{content},"is_error":false}}]}}"#
-    )
 }
 
 /// Without a split all writes are five-minute ones; the one-hour part cannot exceed the total.

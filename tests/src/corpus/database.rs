@@ -1,6 +1,7 @@
 //! An OpenClaw agent's database, as version 2026.9.6 lays it out.
 
 use super::{
+    clock::iso,
     openclaw::{Event, Session},
     state_dir::archive_name,
     truth::Tally,
@@ -15,9 +16,6 @@ const SCHEMA: &str = include_str!("agent_database.sql");
 
 /// Events from this many bytes on are compressed.
 const COMPRESSED_FROM: usize = 1024;
-
-/// Stands on compressed rows; it has nothing that counts.
-const NAVIGATION: &str = r#"{"version":1,"report":{"kind":"canonical"},"navigation":{},"reset":{},"model":{},"modelBytes":0,"modelWithoutCheckpointBytes":0,"withoutCustomDataBytes":0}"#;
 
 #[derive(Debug)]
 pub(super) struct AgentDatabase {
@@ -129,7 +127,7 @@ impl Rows<'_> {
             _ => None,
         };
         let plain = packed.is_none().then_some(event.json);
-        let navigation = packed.is_some().then_some(NAVIGATION);
+        let navigation = packed.is_some().then(|| navigation(event));
         self.connection
             .prepare_cached("INSERT INTO transcript_events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
             .execute(params![
@@ -209,6 +207,37 @@ impl Rows<'_> {
         )?;
         Ok(())
     }
+}
+
+/// What stands beside a compressed event to be listed without unpacking it; it has nothing that counts.
+fn navigation(event: &Event<'_>) -> String {
+    let Event {
+        kind,
+        id,
+        parent,
+        at,
+        json,
+    } = event;
+    let parent = parent.map_or_else(|| "null".to_owned(), |parent| format!(r#""{parent}""#));
+    let entry = format!(
+        r#""type":"{kind}","id":"{id}","parentId":{parent},"timestamp":"{}""#,
+        iso(*at)
+    );
+    let role = json
+        .split_once(r#""message":{"role":""#)
+        .and_then(|(_, rest)| rest.split('"').next());
+    let message = |more: &str| {
+        role.map_or_else(String::new, |role| {
+            format!(r#","message":{{"role":"{role}"{more}}}"#)
+        })
+    };
+    let bytes = json.len();
+    format!(
+        r#"{{"version":1,"report":{{"kind":"canonical","hasParentId":true,"entry":{{{entry}}}}},"navigation":{{{entry}{}}},"reset":{{{entry}{}}},"model":{{{entry}{}}},"modelBytes":{bytes},"modelWithoutCheckpointBytes":{bytes},"withoutCustomDataBytes":{bytes}}}"#,
+        message(r#","__openclaw":{}"#),
+        message(""),
+        message(r#","content":[],"command":"","output":"""#),
+    )
 }
 
 fn length(json: &str) -> i64 {

@@ -4,6 +4,12 @@
 //! Options ─► Corpus (the plan: a few numbers for each session) ─► write(home) ─► files and Truth
 //! ```
 //!
+//! The mix of Claude Code's lines follows what its sessions are made of. A response takes 1.8 lines (thinking, text and
+//! each tool use stand alone, with one message id), answers one line of the user's (nine in ten a tool's result, which
+//! repeats its content for the client: files read and edited make that 10 to 60 KB) and comes with one or two short
+//! notes of the client. So two lines in five carry usage, the median line has 1.5 KB, the mean about 5 KB, and
+//! one in a thousand holds 250 KB and more.
+//!
 //! Each session comes from a seed of its own and is written line by line, so memory stays small at any size. The
 //! [`Truth`] is counted where a response is invented; nothing is read back for it.
 
@@ -15,6 +21,7 @@ mod line;
 mod openclaw;
 mod random;
 mod state_dir;
+mod surroundings;
 mod text;
 mod transcript;
 mod truth;

@@ -17,7 +17,7 @@ use crate::{
     dialects::{Carry, Context},
     usage::Fault,
 };
-use memchr::memmem;
+use memchr::memmem::Finder;
 use rusqlite::ErrorCode;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -25,6 +25,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::Path,
+    sync::LazyLock,
 };
 use zstd::bulk::Decompressor;
 
@@ -379,15 +380,16 @@ impl Reader<'_> {
 
 /// Whether an event may tell anything: most, and the largest, hold only what people and tools said.
 fn wanted(json: &[u8]) -> bool {
-    const TELLING: [&[u8]; 4] = [
-        b"\"usage\"",
-        b"\"model_change\"",
-        b"\"model-snapshot\"",
-        b"\"session\"",
-    ];
-    TELLING
-        .iter()
-        .any(|needle| memmem::find(json, needle).is_some())
+    static TELLING: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+        [
+            "\"usage\"",
+            "\"model_change\"",
+            "\"model-snapshot\"",
+            "\"session\"",
+        ]
+        .map(Finder::new)
+    });
+    TELLING.iter().any(|needle| needle.find(json).is_some())
 }
 
 struct Unpacker {

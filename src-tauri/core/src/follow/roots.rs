@@ -2,8 +2,9 @@
 
 use crate::{dialects::Context, usage::Source};
 use std::{
+    borrow::Cow,
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::{MAIN_SEPARATOR, Path, PathBuf},
 };
 
 /// Standing of OpenClaw's stores among copies of one record, lower wins.
@@ -181,13 +182,20 @@ fn distinct(all: Vec<RootSpec>) -> Vec<RootSpec> {
         .collect()
 }
 
-/// Decides from its path what a file below a root is; `None` for what holds no usage of its own.
+/// Decides from its path what a file below a root of this source is; `None` for what holds no usage of its own.
 #[must_use]
-pub fn classify(root: &RootSpec, relative: &Path) -> Option<LogFile> {
-    let path = root.path.join(relative);
-    let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    match root.source {
+pub fn classify(source: Source, path: &Path) -> Option<LogFile> {
+    let text = path
+        .to_str()
+        .map_or_else(|| path.to_string_lossy(), Cow::Borrowed);
+    #[cfg(windows)]
+    let text = text.replace('/', "\\");
+    let mut names = Vec::with_capacity(16);
+    names.extend(
+        text.split(MAIN_SEPARATOR)
+            .filter(|name| !matches!(*name, "" | ".")),
+    );
+    match source {
         Source::ClaudeCode => classify_claude(&names),
         Source::OpenClaw => classify_openclaw(&names),
     }

@@ -183,7 +183,8 @@ impl Cluster {
     pub(super) fn new(identity: Identity) -> Self {
         Self {
             strong: identity == Identity::Strong,
-            variants: Vec::new(),
+            // Nearly all have one.
+            variants: Vec::with_capacity(1),
         }
     }
 

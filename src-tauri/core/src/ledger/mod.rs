@@ -196,7 +196,8 @@ impl Ledger {
         ledger
             .connection
             .execute_batch(
-                "PRAGMA synchronous = FULL; PRAGMA checkpoint_fullfsync = ON; PRAGMA journal_size_limit = 67108864;",
+                "PRAGMA synchronous = FULL; PRAGMA checkpoint_fullfsync = ON; PRAGMA journal_size_limit = 67108864;
+                 PRAGMA wal_autocheckpoint = 4000;",
             )
             .map_err(fail)?;
         ledger.upgrade().map_err(fail)?;

@@ -77,10 +77,13 @@ impl Names for NamesOn<'_> {
             .optional()?;
         let id = match known {
             Some(id) => id,
-            None => self
-                .connection
-                .prepare_cached("INSERT INTO names (text) VALUES (?1) RETURNING id")?
-                .query_row([text], |row| row.get(0))?,
+            None => {
+                self.connection
+                    .prepare_cached("INSERT INTO names (text) VALUES (?1)")?
+                    .execute([text])?;
+                let id = self.connection.last_insert_rowid();
+                u32::try_from(id).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, id))?
+            }
         };
         Ok(self.cache.remember(NameId(id), text.into()))
     }

@@ -77,9 +77,14 @@ impl Ledger {
             ))?;
             let mut rows = statement.query([day_number(since), day_number(until)])?;
             let mut found = Vec::new();
+            let (mut number, mut day) = (day_number(since), since);
             while let Some(row) = rows.next()? {
+                let now: i64 = row.get(0)?;
+                if now != number {
+                    (number, day) = (now, day_of_number(now));
+                }
                 found.push(DayRow {
-                    day: day_of_number(row.get(0)?),
+                    day,
                     source: source(row.get(1)?),
                     model: names.text(NameId(row.get(2)?))?,
                     amount: amount(row, 3)?,

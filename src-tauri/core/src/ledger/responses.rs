@@ -2,7 +2,7 @@
 
 use super::{
     Ledger, LedgerError,
-    cluster::{Cluster, Group, Names as _, Sighting},
+    cluster::{Cluster, Group, Names, Sighting},
     names::{NameCache, NameId},
     rollups::{self, Key, Sums},
     state,
@@ -13,7 +13,7 @@ use crate::{
     usage::{Modifiers, Observation, Source, Tokens},
 };
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Row, Statement, Transaction, TransactionBehavior};
 use rustc_hash::FxHashMap;
 use std::path::Path;
 
@@ -262,17 +262,24 @@ fn merge(
     // In the index's order, so that neighbouring pages are touched together.
     let mut clusters: Vec<(u128, Cluster)> = clusters.into_iter().collect();
     clusters.sort_unstable_by_key(|(id, _)| *id);
-    for (id, mut cluster) in clusters {
+    let mut seen = Vec::new();
+    for (id, cluster) in clusters {
         let id = id.to_be_bytes();
-        let (stored, seen) = table.load(&id)?;
-        if let Some(seen) = &seen {
-            let mut known: Cluster = postcard::from_bytes(seen).map_err(bad_blob)?;
-            known.merge(&cluster, &mut names)?;
-            cluster = known;
-        }
-        let now_seen = postcard::to_allocvec(&cluster).map_err(bad_blob)?;
-        if seen.as_ref() == Some(&now_seen) {
-            continue;
+        let mut parts = priced(&cluster, price, &mut names)?;
+        seen = encode(&cluster, seen)?;
+        let mut stored = Vec::new();
+        // Most ids are new, and the attempt to insert one tells so: a look before it would find nothing.
+        let is_new = table.insert(&id, 0, &parts[0], Some(&seen))?;
+        if !is_new {
+            let known;
+            (stored, known) = table.load(&id)?;
+            let mut both: Cluster = postcard::from_bytes(&known).map_err(bad_blob)?;
+            both.merge(&cluster, &mut names)?;
+            seen = encode(&both, seen)?;
+            if seen == known {
+                continue;
+            }
+            parts = priced(&both, price, &mut names)?;
         }
         for Stored { key, sums, .. } in &stored {
             let change = changes.entry(*key).or_default();
@@ -280,27 +287,20 @@ fn merge(
                 *sum -= less;
             }
         }
-        let groups = cluster.groups(&mut names)?;
-        for (part, group) in groups.iter().enumerate() {
-            let Group { best, first } = group;
-            let computed = price(Priceable {
-                source: best.source,
-                provider: &names.text(best.provider)?,
-                model: &names.text(best.model)?,
-                at: first.at,
-                tokens: best.tokens,
-                modifiers: best.modifiers,
-            });
-            let (key, sums) = (key(group), sums(group, computed));
-            let change = changes.entry(key).or_default();
-            for (sum, more) in change.iter_mut().zip(sums) {
+        for (number, part) in parts.iter().enumerate() {
+            let change = changes.entry(key(&part.group)).or_default();
+            for (sum, more) in change.iter_mut().zip(sums(part)) {
                 *sum += more;
             }
-            last = last.max(Some(first.at));
-            let blob = (part == 0).then_some(now_seen.as_slice());
-            table.put(part >= stored.len(), &id, part, group, computed, blob)?;
+            last = last.max(Some(part.group.first.at));
+            let blob = (number == 0).then_some(seen.as_slice());
+            if number < stored.len() {
+                table.update(&id, number, part, blob)?;
+            } else if number > 0 || !is_new {
+                table.insert(&id, number, part, blob)?;
+            }
         }
-        for row in stored.iter().skip(groups.len()) {
+        for row in stored.iter().skip(parts.len()) {
             connection
                 .prepare_cached("DELETE FROM responses WHERE id = ?1")?
                 .execute([row.id])?;
@@ -314,6 +314,39 @@ fn merge(
         }
     }
     Ok(changes)
+}
+
+/// One response of a cluster, and what it costs by the price book.
+struct Part {
+    group: Group,
+    computed: Option<NanoUsd>,
+}
+
+/// The responses of a cluster, at least one.
+fn priced(
+    cluster: &Cluster,
+    price: &mut Pricer<'_>,
+    names: &mut impl Names,
+) -> rusqlite::Result<Vec<Part>> {
+    let groups = cluster.groups(names)?.into_iter().map(|group| {
+        let Group { best, first } = &group;
+        let computed = price(Priceable {
+            source: best.source,
+            provider: &names.text(best.provider)?,
+            model: &names.text(best.model)?,
+            at: first.at,
+            tokens: best.tokens,
+            modifiers: best.modifiers,
+        });
+        Ok(Part { group, computed })
+    });
+    groups.collect()
+}
+
+/// A cluster as the ledger keeps it, in a buffer that is used again.
+fn encode(cluster: &Cluster, mut buffer: Vec<u8>) -> rusqlite::Result<Vec<u8>> {
+    buffer.clear();
+    postcard::to_extend(cluster, buffer).map_err(bad_blob)
 }
 
 /// The statements of [`merge`], prepared once.
@@ -335,7 +368,8 @@ impl<'c> Table<'c> {
                 "INSERT INTO responses (cluster, part, at, source, agent, project, session, branch, provider, model,
                    input, output, cache_read, cache_write_5m, cache_write_1h, unsplit, modifiers, computed,
                    recorded, seen)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+                 ON CONFLICT (cluster, part) DO NOTHING",
             )?,
             update: connection.prepare_cached(
                 "UPDATE responses SET at = ?3, source = ?4, agent = ?5, project = ?6, session = ?7, branch = ?8,
@@ -347,9 +381,9 @@ impl<'c> Table<'c> {
     }
 
     /// The rows of a cluster, and what was seen of it.
-    fn load(&mut self, cluster: &[u8; 16]) -> rusqlite::Result<(Vec<Stored>, Option<Vec<u8>>)> {
+    fn load(&mut self, cluster: &[u8; 16]) -> rusqlite::Result<(Vec<Stored>, Vec<u8>)> {
         let mut stored = Vec::new();
-        let mut seen = None;
+        let mut seen = Vec::new();
         let mut rows = self.select.query([cluster.as_slice()])?;
         while let Some(row) = rows.next()? {
             let of = source(row.get(2)?);
@@ -377,46 +411,64 @@ impl<'c> Table<'c> {
         Ok((stored, seen))
     }
 
-    fn put(
+    /// False when it is there already; then nothing has changed.
+    fn insert(
         &mut self,
-        is_new: bool,
         cluster: &[u8; 16],
-        part: usize,
-        Group { best, first }: &Group,
-        computed: Option<NanoUsd>,
+        number: usize,
+        part: &Part,
+        seen: Option<&[u8]>,
+    ) -> rusqlite::Result<bool> {
+        let inserted = write(&mut self.insert, cluster, number, part, seen)?;
+        Ok(inserted > 0)
+    }
+
+    fn update(
+        &mut self,
+        cluster: &[u8; 16],
+        number: usize,
+        part: &Part,
         seen: Option<&[u8]>,
     ) -> rusqlite::Result<()> {
-        let tokens = &best.tokens;
-        let statement = if is_new {
-            &mut self.insert
-        } else {
-            &mut self.update
-        };
-        statement
-            .execute(rusqlite::params![
-                cluster.as_slice(),
-                part.cast_signed() as i64,
-                first.at.0,
-                source_number(best.source),
-                first.agent.0,
-                first.project.0,
-                first.session.0,
-                first.branch.0,
-                best.provider.0,
-                best.model.0,
-                tokens.input.cast_signed(),
-                tokens.output.cast_signed(),
-                tokens.cache_read.cast_signed(),
-                tokens.cache_write_5m.cast_signed(),
-                tokens.cache_write_1h.cast_signed(),
-                tokens.unsplit.cast_signed(),
-                pack(best.modifiers),
-                computed.map(|cost| cost.0),
-                best.recorded.map(|cost| cost.0),
-                seen,
-            ])
-            .map(drop)
+        write(&mut self.update, cluster, number, part, seen).map(drop)
     }
+}
+
+/// Runs an insert or update with the columns of one row; the number of rows it changed.
+fn write(
+    statement: &mut Statement<'_>,
+    cluster: &[u8; 16],
+    number: usize,
+    part: &Part,
+    seen: Option<&[u8]>,
+) -> rusqlite::Result<usize> {
+    let Part {
+        group: Group { best, first },
+        computed,
+    } = part;
+    let tokens = &best.tokens;
+    statement.execute(rusqlite::params![
+        cluster.as_slice(),
+        number.cast_signed() as i64,
+        first.at.0,
+        source_number(best.source),
+        first.agent.0,
+        first.project.0,
+        first.session.0,
+        first.branch.0,
+        best.provider.0,
+        best.model.0,
+        tokens.input.cast_signed(),
+        tokens.output.cast_signed(),
+        tokens.cache_read.cast_signed(),
+        tokens.cache_write_5m.cast_signed(),
+        tokens.cache_write_1h.cast_signed(),
+        tokens.unsplit.cast_signed(),
+        pack(best.modifiers),
+        computed.map(|cost| cost.0),
+        best.recorded.map(|cost| cost.0),
+        seen,
+    ])
 }
 
 fn key(Group { best, first }: &Group) -> Key {
@@ -430,10 +482,11 @@ fn key(Group { best, first }: &Group) -> Key {
     }
 }
 
-fn sums(Group { best, .. }: &Group, computed: Option<NanoUsd>) -> Sums {
+fn sums(part: &Part) -> Sums {
+    let best = &part.group.best;
     sums_of(
         &best.tokens,
-        effective(best.source, computed, best.recorded),
+        effective(best.source, part.computed, best.recorded),
     )
 }
 

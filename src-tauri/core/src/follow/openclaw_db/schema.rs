@@ -3,6 +3,7 @@
 
 use super::{Cursors, Incomplete, SessionMeta, Survey, wanted};
 use crate::{time::UnixMillis, usage::Fault};
+use memchr::memmem;
 use rusqlite::{OptionalExtension, Result, Transaction, types::ValueRef};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -143,10 +144,12 @@ impl Schema {
                     CASE WHEN octet_length(event_json) <= {VALUE_LIMIT} THEN event_json END,
                     CASE WHEN octet_length({zstd}) <= {VALUE_LIMIT} THEN {zstd} END,
                     event_json IS NULL AND {zstd} IS NULL,
-                    {generation}
+                    {generation},
+                    CASE WHEN event_json IS NULL THEN {navigation} END
                 FROM transcript_events WHERE session_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT {limit}",
                 created_at = events.or_null("created_at"),
                 zstd = events.or_null("event_zstd"),
+                navigation = events.or_null("navigation_json"),
                 limit = PAGE_ROWS + 1,
             ),
             meta: meta_statement(&windows, &nodes),
@@ -295,6 +298,7 @@ impl Schema {
             let body = match (text(row.get_ref(2)?), text(row.get_ref(3)?)) {
                 (Some(json), _) if wanted(json) => Body::Plain(keep(json)),
                 (Some(_), _) => Body::Idle,
+                (None, Some(_)) if text(row.get_ref(6)?).is_some_and(is_unbilled) => Body::Idle,
                 (None, Some(packed)) => Body::Packed(keep(packed)),
                 (None, None) if row.get(4)? => Body::Broken(Fault::NotJson),
                 (None, None) => Body::Broken(Fault::TooLong),
@@ -443,6 +447,17 @@ fn text(value: ValueRef<'_>) -> Option<&[u8]> {
     }
 }
 
+/// Whether the note beside a packed event says that a person or a tool wrote it: then it need not be unpacked. Inside
+/// strings quotes are escaped, so what is found here is a member.
+fn is_unbilled(navigation: &[u8]) -> bool {
+    let has = |member: &str| memmem::find(navigation, member.as_bytes()).is_some();
+    let roles = [
+        r#""message":{"role":"user""#,
+        r#""message":{"role":"toolResult""#,
+    ];
+    roles.into_iter().any(has) && !has(r#""role":"assistant""#)
+}
+
 fn time(value: ValueRef<'_>) -> Option<UnixMillis> {
     let ValueRef::Integer(at) = value else {
         return None;
@@ -459,6 +474,37 @@ fn time(value: ValueRef<'_>) -> Option<UnixMillis> {
 mod tests {
     use super::*;
     use rusqlite::Connection;
+
+    #[test]
+    fn only_a_role_that_is_never_billed_spares_the_unpacking() {
+        let cases = [
+            (
+                r#"{"navigation":{"type":"message","message":{"role":"user","__openclaw":{}}}}"#,
+                true,
+            ),
+            (
+                r#"{"navigation":{"type":"message","message":{"role":"toolResult"}}}"#,
+                true,
+            ),
+            (
+                r#"{"navigation":{"type":"message","message":{"role":"assistant"}}}"#,
+                false,
+            ),
+            (
+                r#"{"report":{"message":{"role":"user"}},"model":{"message":{"role":"assistant"}}}"#,
+                false,
+            ),
+            (
+                r#"{"navigation":{"id":"\"message\":{\"role\":\"user\""}}"#,
+                false,
+            ),
+            (r#"{"navigation":{"type":"compaction"}}"#, false),
+            ("", false),
+        ];
+        for (navigation, expected) in cases {
+            assert_eq!(is_unbilled(navigation.as_bytes()), expected, "{navigation}");
+        }
+    }
 
     #[test]
     fn a_survey_never_walks_through_the_history() {

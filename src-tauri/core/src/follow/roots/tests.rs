@@ -186,7 +186,11 @@ fn claude_files_are_told_by_their_path() {
                 ..Context::default()
             },
         });
-        assert_eq!(classify(root, Path::new(relative)), expected, "{relative}");
+        assert_eq!(
+            classify(root.source, &root.path.join(relative)),
+            expected,
+            "{relative}"
+        );
     }
 }
 
@@ -280,15 +284,15 @@ fn openclaw_files_are_told_by_their_path() {
             },
         });
         assert_eq!(
-            classify(&state, Path::new(relative)),
+            classify(state.source, &state.path.join(relative)),
             expected,
             "{relative}"
         );
     }
     let inside = spec(OPENCLAW, "/backup/agents");
-    let expected = classify(&state, Path::new("main/sessions/s1.jsonl"));
+    let expected = classify(state.source, &state.path.join("main/sessions/s1.jsonl"));
     assert_eq!(
-        classify(&inside, Path::new("main/sessions/s1.jsonl")),
+        classify(inside.source, &inside.path.join("main/sessions/s1.jsonl")),
         expected,
         "a root further in"
     );
@@ -305,7 +309,7 @@ proptest! {
         claude in any::<bool>(),
     ) {
         let root = spec(if claude { CLAUDE } else { OPENCLAW }, "/r");
-        if let Some(file) = classify(&root, &parts.iter().collect::<PathBuf>()) {
+        if let Some(file) = classify(root.source, &root.path.join(parts.iter().collect::<PathBuf>())) {
             prop_assert_eq!(file.kind == Kind::ClaudeJsonl, claude);
             prop_assert!(file.context.rank <= rank::IMPORT_ARCHIVE);
         }
