@@ -154,7 +154,10 @@ impl Follower {
         self.known.clear();
         self.by_identity.clear();
         self.cursors.clear();
-        for known in ledger.known_files()? {
+        let files = ledger.known_files()?;
+        self.known.reserve(files.len());
+        self.by_identity.reserve(files.len());
+        for known in files {
             self.remember(known);
         }
         Ok(())
@@ -203,7 +206,9 @@ impl Follower {
     pub fn scan(&mut self, ledger: Option<&mut Ledger>) -> Result<Vec<Pending>, LedgerError> {
         self.problems.clear();
         self.met.clear();
+        self.met.reserve(self.known.len());
         let mut seen = FxHashSet::default();
+        seen.reserve(self.known.len());
         let mut pending = Vec::new();
         for root in self.roots.clone() {
             self.walk(&root, &root.path, &mut seen, &mut pending);
