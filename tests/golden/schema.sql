@@ -7,6 +7,7 @@ CREATE TABLE alerts (
   title TEXT NOT NULL,
   body TEXT NOT NULL,
   amount INTEGER NOT NULL,
+  told INTEGER NOT NULL DEFAULT 0,
   UNIQUE (rule, at)
 ) STRICT;
 CREATE TABLE broken (

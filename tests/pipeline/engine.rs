@@ -3,7 +3,8 @@
 use crate::support::Home;
 use clawspend_core::{
     api::Phase,
-    engine::{self, Update},
+    engine::{self, Listener, Update},
+    summary::Amount,
     time::UnixMillis,
 };
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
@@ -17,10 +18,17 @@ use std::{
 
 fn started(home: &Home) -> (engine::Handle, Receiver<Update>) {
     let (sender, updates) = channel();
-    let handle = engine::start(home.environment(), move |update| {
+    let handle = engine::start(home.environment(), Listener::Notifier, move |update| {
         let _ = sender.send(update);
     });
     (handle.expect("a thread"), updates)
+}
+
+fn today(update: &Update) -> Amount {
+    update
+        .summary
+        .as_ref()
+        .map_or(Amount::default(), |summary| summary.today)
 }
 
 /// Waits for an update of this kind; the time is only a limit.
@@ -73,17 +81,17 @@ fn an_appended_line_changes_the_figure() {
     let live = wait(&updates, "all is read", |update| {
         update.status.phase == Phase::Live
     });
-    assert_eq!(live.summary.today.responses, 1);
+    assert_eq!(today(&live).responses, 1);
     append(&path, 2, 1000);
     let more = wait(&updates, "the second line counts", |update| {
-        update.summary.today.responses == 2
+        today(&update).responses == 2
     });
-    assert_eq!(more.summary.today.cost.0, 2 * live.summary.today.cost.0);
+    assert_eq!(today(&more).cost.0, 2 * today(&live).cost.0);
     // A new file in a new folder: the folder may be filled before it is watched.
     let other = home.claude("s/subagents/agent-1.jsonl");
     append(&other, 3, 1000);
     wait(&updates, "the new folder's line counts", |update| {
-        update.summary.today.responses == 3
+        today(&update).responses == 3
     });
 }
 
@@ -94,11 +102,11 @@ fn a_root_that_appears_later_is_found() {
     let first = wait(&updates, "there is nothing", |update| {
         update.status.phase == Phase::Live
     });
-    assert_eq!(first.summary.today.responses, 0);
+    assert_eq!(today(&first).responses, 0);
     append(&home.claude("a.jsonl"), 1, 10);
     engine.refresh();
     wait(&updates, "its line counts", |update| {
-        update.summary.today.responses == 1
+        today(&update).responses == 1
     });
 }
 
@@ -119,7 +127,7 @@ fn the_budget_is_told_of_once_and_a_restart_repeats_nothing() {
         });
         append(&path, 2, 50_000);
         let more = wait(&updates, "the next line counts", |update| {
-            update.summary.today.responses == 2
+            today(&update).responses == 2
         });
         assert_eq!(more.fired, [], "one notification for one episode");
         assert_eq!(
@@ -139,7 +147,7 @@ fn the_budget_is_told_of_once_and_a_restart_repeats_nothing() {
     heard.extend(live.fired);
     append(&path, 3, 10);
     let last = wait(&updates, "the third line counts", |update| {
-        update.summary.today.responses == 3
+        today(&update).responses == 3
     });
     heard.extend(last.fired);
     assert_eq!(heard, []);
@@ -210,15 +218,56 @@ fn a_second_engine_reads_and_takes_over() {
     });
     let (_second, updates) = started(&home);
     wait(&updates, "the second sees the figure", |update| {
-        update.summary.today.responses == 1
+        today(&update).responses == 1
     });
     append(&path, 2, 10);
     wait(&updates, "the second hears of the next line", |update| {
-        update.summary.today.responses == 2
+        today(&update).responses == 2
     });
     drop(first);
     append(&path, 3, 10);
     wait(&updates, "the second took over", |update| {
-        update.summary.today.responses == 3
+        today(&update).responses == 3
     });
+}
+
+#[test]
+fn a_folder_moved_in_and_a_root_made_anew_are_followed() {
+    let home = Home::new();
+    append(&home.claude("a.jsonl"), 1, 10);
+    let (_engine, updates) = started(&home);
+    wait(&updates, "all is read", |update| {
+        update.status.phase == Phase::Live
+    });
+    let stage = home.path().join("stage");
+    fs::create_dir(&stage).expect("can be created");
+    append(&stage.join("b.jsonl"), 2, 10);
+    let projects = home.path().join(".claude/projects");
+    fs::rename(&stage, projects.join("moved-in")).expect("moved");
+    wait(&updates, "the folder that was moved in counts", |update| {
+        today(update).responses == 2
+    });
+}
+
+#[test]
+fn an_alert_waits_for_somebody_who_notifies() {
+    let home = Home::new();
+    config(&home, "[budget]\ndaily_usd = 1.00\n");
+    append(&home.claude("a.jsonl"), 1, 50_000);
+    let (sender, seen) = channel();
+    let viewer = engine::start(home.environment(), Listener::Viewer, move |update| {
+        let _ = sender.send(update);
+    });
+    let open = wait(&seen, "the viewer sees the alert", |update| {
+        update.open_alert.is_some()
+    });
+    assert_eq!(open.fired, []);
+    // The viewer goes on following the logs; the notifier is a reader beside it.
+    let (_notifier, updates) = started(&home);
+    let told = wait(&updates, "the notifier is given it", |update| {
+        !update.fired.is_empty()
+    });
+    assert_eq!(told.fired.len(), 1);
+    assert_eq!(Some(&told.fired[0]), told.open_alert.as_ref());
+    drop(viewer);
 }

@@ -2,8 +2,10 @@
 
 use crate::support::{Home, drain, utc};
 use clawspend_core::{
+    api::Reader,
     ingest::{Ingest, Opened},
     ledger::LedgerError,
+    time::UnixMillis,
 };
 use clawspend_tests::corpus::ClaudeLine;
 use rusqlite::Connection;
@@ -152,4 +154,42 @@ fn one_process_ingests_the_others_read() {
         matches!(open(&home), Ok(Opened::Ours { .. })),
         "it takes over when the first has ended"
     );
+}
+
+#[test]
+fn damage_met_while_reading_is_noted_and_mended_by_the_next_ingester() {
+    let home = with_one_response();
+    let whole = home.everything();
+    let path = home.data().join("ledger.sqlite");
+    let ledger = Connection::open(&path).expect("a ledger");
+    let page: u64 = ledger
+        .query_row(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'rollups'",
+            [],
+            |row| row.get::<_, i64>(0).map(i64::cast_unsigned),
+        )
+        .expect("a page");
+    drop(ledger);
+    let mut bytes = fs::read(&path).expect("readable");
+    let at = usize::try_from((page - 1) * 4096).expect("small");
+    bytes[at..at + 4096].fill(0xA5);
+    fs::write(&path, &bytes).expect("writable");
+
+    let mut reader = Reader::open(home.environment()).expect("its first page is sound");
+    let error = reader
+        .summary(UnixMillis::now())
+        .expect_err("a damaged page");
+    assert_eq!(error.code, "ledger_damaged");
+    drop(reader);
+    let Ok(Opened::Ours {
+        mut ingest,
+        set_aside: Some(aside),
+    }) = open(&home)
+    else {
+        panic!("the damage was not dealt with")
+    };
+    drain(&mut ingest);
+    drop(ingest);
+    assert_eq!(fs::read(aside).expect("kept"), bytes);
+    assert_eq!(home.everything(), whole);
 }

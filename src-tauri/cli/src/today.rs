@@ -7,7 +7,7 @@ use crate::{
 };
 use clawspend_core::{
     api::{Phase, Reader},
-    engine::{self, Update},
+    engine::{self, Listener, Update},
     summary::Summary,
     time::UnixMillis,
 };
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn watch(as_json: bool) -> Result<(), Failure> {
     let (sender, updates) = mpsc::channel();
-    let engine = engine::start(environment()?, move |update| {
+    let engine = engine::start(environment()?, Listener::Viewer, move |update| {
         let _ = sender.send(update);
     })
     .map_err(|error| Failure {
@@ -65,12 +65,15 @@ fn watch(as_json: bool) -> Result<(), Failure> {
         }
         if as_json {
             // The first line tells the whole: what was there has been read by then.
-            let same = told.as_ref().is_some_and(|told| {
-                told.today == update.summary.today && told.day == update.summary.day
-            });
+            let Some(summary) = update.summary else {
+                continue;
+            };
+            let same = told
+                .as_ref()
+                .is_some_and(|told| (&told.today, told.day) == (&summary.today, summary.day));
             if !same && update.status.phase == Phase::Live {
-                print(&json::today(&update.summary))?;
-                told = Some(update.summary);
+                print(&json::today(&summary))?;
+                told = Some(summary);
             }
         } else if terminal {
             screen(&update)?;
@@ -84,7 +87,9 @@ fn watch(as_json: bool) -> Result<(), Failure> {
 
 /// One line that says it all, for a pipe.
 fn line(update: &Update) -> String {
-    let summary = &update.summary;
+    let Some(summary) = &update.summary else {
+        return "today's spend is not known".into();
+    };
     let state = match update.status.phase {
         Phase::CatchingUp(progress) => format!(
             ", reading {} of {} files",
@@ -103,7 +108,10 @@ fn line(update: &Update) -> String {
 
 /// Draws the whole screen anew.
 fn screen(update: &Update) -> Result<(), Failure> {
-    let mut text = text(&update.summary);
+    let mut text = match &update.summary {
+        Some(summary) => text(summary),
+        None => "Today's spend is not known.\n".into(),
+    };
     if let Phase::CatchingUp(progress) = update.status.phase {
         text += &format!(
             "\nReading logs: {} of {} files …\n",

@@ -222,6 +222,7 @@ pub struct ApiError {
 
 impl From<LedgerError> for ApiError {
     fn from(error: LedgerError) -> Self {
+        crate::ledger::note_damage(&error);
         let code = match error {
             LedgerError::Missing(_) => "ledger_missing",
             LedgerError::TooNew { .. } => "ledger_too_new",
@@ -446,7 +447,7 @@ impl Reader {
     /// # Errors
     /// [`ApiError`].
     pub fn pause_notifications(&self, until: Option<UnixMillis>) -> Result<(), ApiError> {
-        let (mut ledger, _) = Ledger::open(&self.environment.paths.ledger())?;
+        let mut ledger = Ledger::open_writer(&self.environment.paths.ledger())?;
         let text = until.map_or_else(String::new, |until| until.0.to_string());
         Ok(ledger.set_state(state::PAUSED_UNTIL, &text)?)
     }

@@ -28,11 +28,13 @@ use std::{
 /// All that a surface needs after something changed; always whole, never a difference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update {
-    /// The figures.
-    pub summary: Summary,
+    /// The figures; `None` while the ledger cannot be read and never was: then nothing is known, which is
+    /// not $0.
+    pub summary: Option<Summary>,
     /// What the engine is doing.
     pub status: Status,
-    /// Alerts that have just fired: notify once for each. Empty while notifications are paused or off.
+    /// Alerts nobody was notified of yet: notify once for each. Only a [`Listener::Notifier`] gets them, and
+    /// none while notifications are paused or off.
     pub fired: Vec<Alert>,
     /// The newest episode that goes on; the tray shows it until it ends.
     pub open_alert: Option<Alert>,
@@ -60,6 +62,15 @@ const HOT_FOR: Duration = Duration::from_secs(600);
 const PROGRESS: Duration = Duration::from_millis(500);
 /// How often a reader looks whether the ledger has changed.
 const READER_LOOK: Duration = Duration::from_millis(500);
+/// What is done with the updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// Makes notifications of the alerts it is given.
+    Notifier,
+    /// Only shows figures; alerts wait for a notifier.
+    Viewer,
+}
+
 enum Input {
     Hint(Hint),
     Pause(Option<UnixMillis>),
@@ -102,6 +113,7 @@ impl Drop for Handle {
 /// When no thread can be started.
 pub fn start(
     environment: Environment,
+    listener: Listener,
     on_update: impl FnMut(Update) + Send + 'static,
 ) -> std::io::Result<Handle> {
     let (sender, inputs) = channel();
@@ -112,7 +124,7 @@ pub fn start(
             let watch = Watch::new(move |hint| {
                 let _ = hints.send(Input::Hint(hint));
             });
-            Engine::new(environment, inputs, watch, Box::new(on_update)).run();
+            Engine::new(environment, listener, inputs, watch, Box::new(on_update)).run();
         })?;
     Ok(Handle {
         inputs: sender,
@@ -132,6 +144,7 @@ enum Role {
 
 struct Engine {
     environment: Environment,
+    listener: Listener,
     inputs: Receiver<Input>,
     watch: Watch,
     on_update: Box<dyn FnMut(Update) + Send>,
@@ -140,6 +153,7 @@ struct Engine {
     config_stamp: Option<(u64, std::time::SystemTime)>,
     config_problems: Vec<Problem>,
     config_changed: Option<Instant>,
+    zone_name: String,
     role: Role,
     ledger_problem: Option<Problem>,
     set_aside: Option<Problem>,
@@ -159,6 +173,7 @@ struct Engine {
 impl Engine {
     fn new(
         environment: Environment,
+        listener: Listener,
         inputs: Receiver<Input>,
         watch: Watch,
         on_update: Box<dyn FnMut(Update) + Send>,
@@ -166,6 +181,7 @@ impl Engine {
         let now = Instant::now();
         Self {
             environment,
+            listener,
             inputs,
             watch,
             on_update,
@@ -173,6 +189,7 @@ impl Engine {
             config_stamp: None,
             config_problems: Vec::new(),
             config_changed: None,
+            zone_name: String::new(),
             role: Role::Nobody,
             ledger_problem: None,
             set_aside: None,
@@ -191,6 +208,7 @@ impl Engine {
 
     fn run(&mut self) {
         self.load_config();
+        self.zone_name = zone(&self.config).1;
         self.open();
         self.tell(self.phase());
         let mut beat = (Instant::now(), UnixMillis::now());
@@ -222,11 +240,6 @@ impl Engine {
     /// How long nothing needs doing.
     fn patience(&self, beat: Instant) -> Duration {
         let mut left = HEARTBEAT.saturating_sub(beat.elapsed());
-        if !self.dirty.is_empty() || self.scan_wanted {
-            left = left.min(self.last_pass.map_or(Duration::ZERO, |last| {
-                COALESCE.saturating_sub(last.elapsed())
-            }));
-        }
         if let Some(at) = self.config_changed {
             left = left.min(CONFIG_RESTS.saturating_sub(at.elapsed()));
         }
@@ -234,6 +247,11 @@ impl Engine {
             Role::Ingester(ingest) => {
                 if ingest.is_behind() {
                     left = Duration::ZERO;
+                }
+                if !self.dirty.is_empty() || self.scan_wanted {
+                    left = left.min(self.last_pass.map_or(Duration::ZERO, |last| {
+                        COALESCE.saturating_sub(last.elapsed())
+                    }));
                 }
                 if !self.hot.is_empty() {
                     left = left.min(HOT.saturating_sub(self.last_hot.elapsed()));
@@ -282,7 +300,9 @@ impl Engine {
             // Watching comes before looking, or what happens in between is missed.
             self.watch
                 .arm(folders.iter().chain(&own).map(PathBuf::as_path));
-            ingest.scan()?;
+            for path in ingest.scan()? {
+                self.hot.insert(path, Instant::now());
+            }
             (self.scan_wanted, self.last_scan, self.last_pass) =
                 (false, Instant::now(), Some(Instant::now()));
         }
@@ -378,7 +398,8 @@ impl Engine {
             tracing::info!("the machine slept or its clock was set; looking at everything again");
         }
         let config = &self.environment.paths.config_file();
-        if stamp(config) != self.config_stamp {
+        // The system's zone may have changed too: people travel.
+        if stamp(config) != self.config_stamp || zone(&self.config).1 != self.zone_name {
             self.reload_config();
         }
         if !matches!(self.role, Role::Ingester(_)) {
@@ -471,6 +492,7 @@ impl Engine {
 
     /// The ledger refuses. Its connection is given up, as nothing on it can be trusted; the heartbeat tries again.
     fn fail(&mut self, error: &LedgerError) {
+        crate::ledger::note_damage(error);
         let new = self.ledger_problem.is_none();
         self.ledger_problem = Some(Problem {
             code: if matches!(error, LedgerError::Full(_)) {
@@ -505,14 +527,16 @@ impl Engine {
         self.config_changed = None;
         let before = self.config.clone();
         self.load_config();
+        let zone_name = zone(&self.config).1;
         if let Role::Ingester(ingest) = &mut self.role
-            && before != self.config
+            && (before != self.config || zone_name != self.zone_name)
         {
             if let Err(error) = ingest.configure(&self.environment, &self.config) {
                 return self.fail(&error);
             }
             self.scan_wanted = true;
         }
+        self.zone_name = zone_name;
         self.tell(self.phase());
     }
 
@@ -520,8 +544,8 @@ impl Engine {
         let text = until.map_or_else(String::new, |until| until.0.to_string());
         let kept = match &mut self.role {
             Role::Ingester(ingest) => ingest.ledger.set_state(state::PAUSED_UNTIL, &text),
-            _ => Ledger::open(&self.environment.paths.ledger())
-                .and_then(|(mut ledger, _)| ledger.set_state(state::PAUSED_UNTIL, &text)),
+            _ => Ledger::open_writer(&self.environment.paths.ledger())
+                .and_then(|mut ledger| ledger.set_state(state::PAUSED_UNTIL, &text)),
         };
         if let Err(error) = kept {
             self.fail(&error);
@@ -536,13 +560,11 @@ impl Engine {
             Ok(update) => {
                 self.last_told = Instant::now();
                 let same = self.told.as_ref().is_some_and(|told| {
-                    let told = Update {
-                        summary: Summary {
-                            as_of: now,
-                            ..told.summary.clone()
-                        },
-                        ..told.clone()
-                    };
+                    // The time of the look alone is no news.
+                    let mut told = told.clone();
+                    if let (Some(then), Some(now)) = (&mut told.summary, &update.summary) {
+                        then.as_of = now.as_of;
+                    }
                     told == update
                 });
                 if !same {
@@ -567,18 +589,11 @@ impl Engine {
             problems,
             caught_up_at: self.caught_up_at,
         };
-        let before = self.told.as_ref().map(|told| told.summary.clone());
+        let known = self.told.as_ref().and_then(|told| told.summary.clone());
         let (zone, zone_name) = zone(&config);
         let Some(ledger) = self.ledger_mut() else {
-            let summary = before.unwrap_or_else(|| {
-                crate::summary::summarise(&[], None, None, now, &zone, &zone_name)
-            });
-            let summary = Summary {
-                as_of: now,
-                ..summary
-            };
             return Ok(Update {
-                summary,
+                summary: known,
                 status,
                 fired: Vec::new(),
                 open_alert: None,
@@ -588,13 +603,12 @@ impl Engine {
         };
         let summary = crate::api::summary(ledger, now, &zone, &zone_name)?;
         let paused_until = crate::api::paused_until(ledger, now)?;
-        let mut fired = Vec::new();
         let mut status = status;
         match &mut self.role {
             Role::Ingester(ingest) => {
                 // Half-read history would make the first hours look like a spike.
                 if status.phase == Phase::Live {
-                    fired = judge(&mut ingest.ledger, &summary, &config, now, &zone)?;
+                    judge(&mut ingest.ledger, &summary, &config, now, &zone)?;
                 }
                 let stored = stored_status(&ingest.ledger);
                 if stored.is_none_or(|stored| is_news(&stored, &status)) {
@@ -613,24 +627,39 @@ impl Engine {
             }
             Role::Nobody => {}
         }
-        let open_alert = match self.ledger() {
-            Some(ledger) => ledger
-                .alerts_since(now.plus(-48 * 3_600_000))?
-                .into_iter()
-                .find(|alert| alert.ended.is_none()),
-            None => None,
+        let mut alerts = match self.ledger() {
+            Some(ledger) => ledger.alerts_since(now.plus(-48 * 3_600_000))?,
+            None => Vec::new(),
+        };
+        alerts.retain(|alert| alert.ended.is_none());
+        // The last step that can fail: what is marked as told is told.
+        let mut fired = match self.listener {
+            Listener::Notifier => self.untold()?,
+            Listener::Viewer => Vec::new(),
         };
         if paused_until.is_some() || !config.notifications {
             fired.clear();
         }
         Ok(Update {
-            summary,
+            summary: Some(summary),
             status,
             fired,
-            open_alert,
+            open_alert: alerts.into_iter().next(),
             paused_until,
             config,
         })
+    }
+
+    /// Open alerts that no notifier was given yet, marked as told. The rules run in the process that follows
+    /// the logs, which need not be the one that notifies.
+    fn untold(&mut self) -> Result<Vec<Alert>, LedgerError> {
+        match &mut self.role {
+            Role::Ingester(ingest) => ingest.ledger.take_untold_alerts(),
+            Role::Reader(ledger) if ledger.has_untold_alerts()? => {
+                Ledger::open_writer(&self.environment.paths.ledger())?.take_untold_alerts()
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -681,7 +710,7 @@ fn judge(
     config: &Config,
     now: UnixMillis,
     zone: &TimeZone,
-) -> Result<Vec<Alert>, LedgerError> {
+) -> Result<(), LedgerError> {
     let episodes: Vec<Episode> = ledger
         .state(state::EPISODES)?
         .and_then(|text| serde_json::from_str(&text).ok())
@@ -692,7 +721,7 @@ fn judge(
         let text = serde_json::to_string(&outcome.episodes).unwrap_or_default();
         ledger.record_alerts(&outcome.changed(&episodes), &text)?;
     }
-    Ok(outcome.fired)
+    Ok(())
 }
 
 /// The last hour, the hours it is compared with, and what cost most.

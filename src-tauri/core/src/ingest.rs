@@ -1,11 +1,11 @@
 //! The pipeline that only one process at a time runs: look at the roots, read what is new, merge, price.
 
 use crate::{
-    api::{Problem, Progress},
+    api::{Phase, Problem, Progress, Status},
     config::Config,
     environment::{Environment, zone},
     follow::{Follower, Queue},
-    ledger::{IngestLock, Ledger, LedgerError, Priceable},
+    ledger::{IngestLock, Ledger, LedgerError, Priceable, state},
     money::NanoUsd,
     pricing::{PriceBook, Resolved},
     time::UnixMillis,
@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use rustc_hash::FxHashMap;
 use std::{
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// The ledger open for writing, with the logs that flow into it.
@@ -104,19 +104,23 @@ impl Ingest {
         Ok(())
     }
 
-    /// Looks at all roots and queues what is new.
+    /// Looks at all roots and queues what is new. Returns the files that somebody is writing just now: those
+    /// changed in the last ten minutes.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn scan(&mut self) -> Result<(), LedgerError> {
+    pub fn scan(&mut self) -> Result<Vec<PathBuf>, LedgerError> {
         let pending = self.follower.scan(Some(&mut self.ledger))?;
+        let since = UnixMillis::now().plus(-600_000);
+        let hot = pending.iter().filter_map(|file| file.changed_since(since));
+        let hot = hot.map(Path::to_owned).collect();
         self.enqueue(pending);
-        Ok(())
+        Ok(hot)
     }
 
     /// Looks at these paths and queues what is new.
     pub fn examine(&mut self, paths: &[PathBuf]) {
-        let pending = self.follower.examine(paths);
+        let pending = self.follower.examine(paths, UnixMillis::now());
         self.enqueue(pending);
     }
 
@@ -182,7 +186,7 @@ pub fn catch_up(
     config: &Config,
     report: &mut dyn FnMut(Progress),
 ) -> Result<CaughtUp, LedgerError> {
-    let patience = std::time::Duration::from_secs(10);
+    let (patience, pause) = (Duration::from_secs(10), Duration::from_millis(100));
     let mut last = (usize::MAX, Instant::now());
     loop {
         if let Opened::Ours {
@@ -207,12 +211,23 @@ pub fn catch_up(
         if last.0 != left {
             last = (left, Instant::now());
         }
-        if left == 0 || last.1.elapsed() > patience {
-            let whole = left == 0;
+        // Once it has read all it can, what it has not read is what it cannot read, and its problems say so.
+        let live = other_is_live(&environment.paths.ledger());
+        if left == 0 || live && last.1.elapsed() > 10 * pause || last.1.elapsed() > patience {
+            let whole = left == 0 || live;
             return Ok(CaughtUp { whole, problems });
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(if left == 1 { pause / 10 } else { pause });
     }
+}
+
+/// Whether the process that follows the logs says that it has read everything.
+fn other_is_live(path: &Path) -> bool {
+    let status = Ledger::open_reader(path).and_then(|ledger| ledger.state(state::STATUS));
+    let status = status.ok().flatten();
+    status
+        .and_then(|text| serde_json::from_str::<Status>(&text).ok())
+        .is_some_and(|status| status.phase == Phase::Live)
 }
 
 /// How many files have something that the ledger does not know yet, and what cannot be looked at.

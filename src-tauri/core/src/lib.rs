@@ -15,8 +15,10 @@
 //! | [`pricing`] | the dated price book and what a response costs by it; pure |
 //! | [`ledger`] | our SQLite history: one file per table |
 //! | [`summary`], [`alerts`] | what is shown, and when to speak up; pure |
-//! | [`config`] | the user's settings and where things live |
+//! | [`config`], [`environment`] | the user's settings and where things live |
+//! | [`ingest`] | the pipeline that one process at a time runs |
 //! | [`engine`] | the only loop: what happened -> pipeline -> [`engine::Update`] |
+//! | [`report`] | sums by any dimensions |
 //! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
 

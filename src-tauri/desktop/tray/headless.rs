@@ -1,7 +1,10 @@
 //! Without a display: no tray, no window, but the ledger stays current and alerts are told.
 
 use super::notify::{self, Console};
-use clawspend_core::{engine, environment::Environment};
+use clawspend_core::{
+    engine::{self, Listener},
+    environment::Environment,
+};
 use std::process::ExitCode;
 
 /// SIGINT and SIGTERM.
@@ -14,7 +17,7 @@ pub(crate) fn run(environment: Environment) -> ExitCode {
         "no display: following the logs without a tray; `clawspend today --watch` shows the figure"
     );
     let alerts = notify::start(Console);
-    let engine = engine::start(environment, move |update| {
+    let engine = engine::start(environment, Listener::Notifier, move |update| {
         for alert in update.fired {
             let _ = alerts.send(alert);
         }

@@ -20,7 +20,7 @@ use crate::{
     settings,
 };
 use clawspend_core::{
-    engine::{self, Handle, Update},
+    engine::{self, Handle, Listener, Update},
     environment::Environment,
     time::{UnixMillis, add_days, day_start},
 };
@@ -136,9 +136,11 @@ fn start_engine(controls: &Arc<Controls>, views: mpsc::Sender<TrayView>) -> io::
     let mut autostart = autostart::Entry::of(&controls.environment.paths, &controls.dashboard);
     let environment = controls.environment.clone();
     let controls = controls.clone();
-    engine::start(environment, move |update: Update| {
-        let zone = TimeZone::get(&update.summary.timezone).unwrap_or(TimeZone::UTC);
-        *lock(&controls.tomorrow) = day_start(add_days(update.summary.day, 1), &zone);
+    engine::start(environment, Listener::Notifier, move |update: Update| {
+        if let Some(summary) = &update.summary {
+            let zone = TimeZone::get(&summary.timezone).unwrap_or(TimeZone::UTC);
+            *lock(&controls.tomorrow) = day_start(add_days(summary.day, 1), &zone);
+        }
         autostart.follow(update.config.start_at_login);
         let _ = views.send(TrayView::from(&update));
         for alert in update.fired {

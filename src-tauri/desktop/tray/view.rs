@@ -5,7 +5,7 @@ use clawspend_core::{
     config::TrayText,
     engine::Update,
     money::NanoUsd,
-    summary::Amount,
+    summary::{Amount, Summary},
     time::UnixMillis,
 };
 use jiff::tz::TimeZone;
@@ -108,6 +108,29 @@ impl TrayView {
         told(self) == told(other)
     }
 
+    fn set_figures(&mut self, summary: &Summary, phase: &Phase, style: TrayText) {
+        let zone = TimeZone::get(&summary.timezone).unwrap_or(TimeZone::UTC);
+        self.text = text(&summary.today, style);
+        let mut today = spent(&summary.today) + " today";
+        if style == TrayText::Tokens {
+            today = format!("{} tokens, {today}", tokens(summary.today.tokens.total()));
+        }
+        if summary.today.unpriced_responses > 0 {
+            today += &format!(" ({} unpriced)", summary.today.unpriced_responses);
+        }
+        if let Phase::CatchingUp(progress) = *phase {
+            today += &format!(", catching up{}", percent(progress));
+        }
+        self.set(Row::Today, &today);
+        self.set(Row::Week, &format!("This week {}", spent(&summary.week)));
+        self.set(Row::Month, &format!("This month {}", spent(&summary.month)));
+        for (row, model) in Row::MODELS.into_iter().zip(&summary.models) {
+            self.set(row, &format!("{} {}", model.model, spent(&model.amount)));
+        }
+        let updated = format!("Updated {}", clock(summary.as_of, &zone));
+        self.set(Row::Updated, &updated);
+    }
+
     fn set(&mut self, row: Row, text: &str) {
         self.rows[row as usize] = Some(one_line(text));
     }
@@ -123,10 +146,8 @@ impl From<&Update> for TrayView {
             config,
             ..
         } = update;
-        let zone = TimeZone::get(&summary.timezone).unwrap_or(TimeZone::UTC);
         let problem = status.problems.iter().find(|problem| problem.serious);
         let mut view = Self {
-            text: text(&summary.today, config.tray_text),
             icon: match status.phase {
                 _ if open_alert.is_some() => Icon::Alert,
                 _ if problem.is_some() => Icon::Problem,
@@ -135,34 +156,18 @@ impl From<&Update> for TrayView {
             },
             ..Self::starting()
         };
-
-        let mut today = spent(&summary.today) + " today";
-        if config.tray_text == TrayText::Tokens {
-            today = format!("{} tokens, {today}", tokens(summary.today.tokens.total()));
+        match summary {
+            Some(summary) => view.set_figures(summary, &status.phase, config.tray_text),
+            None => view.set(Row::Today, "Today's spend is not known"),
         }
-        if summary.today.unpriced_responses > 0 {
-            today += &format!(" ({} unpriced)", summary.today.unpriced_responses);
-        }
-        if let Phase::CatchingUp(progress) = status.phase {
-            today += &format!(", catching up{}", percent(progress));
-        }
-        view.set(Row::Today, &today);
-        view.set(Row::Week, &format!("This week {}", spent(&summary.week)));
-        view.set(Row::Month, &format!("This month {}", spent(&summary.month)));
-        for (row, model) in Row::MODELS.into_iter().zip(&summary.models) {
-            view.set(row, &format!("{} {}", model.model, spent(&model.amount)));
-        }
-        view.set(
-            Row::Updated,
-            &format!("Updated {}", clock(summary.as_of, &zone)),
-        );
         if let Some(alert) = open_alert {
             view.set(Row::Alert, &format!("Alert: {}", alert.title));
         }
         if let Some(problem) = problem {
             view.set(Row::Problem, &format!("Problem: {}", problem.message));
         }
-        if let Some(until) = *paused_until {
+        if let (Some(until), Some(summary)) = (*paused_until, summary) {
+            let zone = TimeZone::get(&summary.timezone).unwrap_or(TimeZone::UTC);
             let today = until.day(&zone) == summary.day;
             let until = if today {
                 clock(until, &zone)
@@ -280,7 +285,7 @@ mod tests {
     use clawspend_core::{
         api::{Alert, Problem, Status},
         config::Config,
-        summary::{ModelAmount, Summary},
+        summary::ModelAmount,
         usage::Tokens,
     };
     use jiff::civil::date;
@@ -310,7 +315,7 @@ mod tests {
 
     fn update() -> Update {
         Update {
-            summary: Summary {
+            summary: Some(Summary {
                 as_of: NOW,
                 timezone: "Europe/Berlin".into(),
                 day: date(2026, 11, 20),
@@ -321,7 +326,7 @@ mod tests {
                 month: amount(123_456, 0),
                 models: vec![model("claude-sonnet-5", 1000, 0), model("a\nb", 234, 0)],
                 last_response: Some(NOW),
-            },
+            }),
             status: Status {
                 phase: Phase::Live,
                 problems: Vec::new(),
@@ -390,7 +395,8 @@ mod tests {
             (0, 0, pair("$0.00", "$0.00 today")),
         ] {
             assert_eq!(
-                today(|update| update.summary.today = amount(cents, unpriced)),
+                today(|update| update.summary.as_mut().expect("figures").today =
+                    amount(cents, unpriced)),
                 expected
             );
         }
@@ -416,7 +422,7 @@ mod tests {
         ] {
             let shown = today(|update| {
                 update.config.tray_text = style;
-                update.summary.today.cost = NanoUsd(cents * 10_000_000);
+                update.summary.as_mut().expect("figures").today.cost = NanoUsd(cents * 10_000_000);
             });
             assert_eq!(shown, expected);
         }
@@ -529,7 +535,7 @@ mod tests {
     #[test]
     fn long_names_are_cut_where_a_character_ends() {
         let mut update = update();
-        update.summary.models = vec![model(&"é".repeat(200), 1, 0)];
+        update.summary.as_mut().expect("figures").models = vec![model(&"é".repeat(200), 1, 0)];
         update.status.problems = vec![Problem {
             code: String::new(),
             message: "😀".repeat(100),
@@ -556,9 +562,9 @@ mod tests {
     #[test]
     fn only_the_time_of_update_is_no_news() {
         let (one, mut other) = (update(), update());
-        other.summary.as_of = NOW.plus(60_000);
+        other.summary.as_mut().expect("figures").as_of = NOW.plus(60_000);
         assert!(TrayView::from(&one).tells_the_same(&TrayView::from(&other)));
-        other.summary.week.cost = NanoUsd(1);
+        other.summary.as_mut().expect("figures").week.cost = NanoUsd(1);
         assert!(!TrayView::from(&one).tells_the_same(&TrayView::from(&other)));
     }
 }

@@ -393,9 +393,13 @@ impl<'a> Cost<'a> {
     fn recorded(&self, provider: &str, model: &str) -> Option<NanoUsd> {
         let total = self.total.dollars()?;
         let free = || self.origin.is("provider-billed") || is_local(provider, model);
-        (total > NanoUsd::ZERO || total == NanoUsd::ZERO && free()).then_some(total)
+        let possible = (NanoUsd::ZERO..=DEAREST).contains(&total);
+        (possible && (total > NanoUsd::ZERO || free())).then_some(total)
     }
 }
+
+/// No single response costs more; a larger figure is a slip of whoever wrote it.
+const DEAREST: NanoUsd = NanoUsd::dollars(100_000);
 
 /// Ollama also serves hosted models, whose names end in "cloud".
 fn is_local(provider: &str, model: &str) -> bool {

@@ -51,6 +51,8 @@ pub struct Follower {
     met: FxHashSet<i64>,
     /// Files whose last line has no newline yet.
     waiting: HashSet<PathBuf>,
+    /// Databases that could not be read: when to try again, and how long to wait after that.
+    blocked: HashMap<PathBuf, (UnixMillis, i64)>,
     /// By file row, what [`openclaw_db`] has read; a cache.
     cursors: HashMap<i64, openclaw_db::Cursors>,
     /// What went wrong at the last look, by path.
@@ -69,6 +71,14 @@ pub struct Pending {
     unread: u64,
     /// Found by a full scan: of a database, every session is compared.
     thorough: bool,
+}
+
+impl Pending {
+    /// Its path, when it was changed since then.
+    #[must_use]
+    pub fn changed_since(&self, since: UnixMillis) -> Option<&Path> {
+        (self.stat.mtime / 1_000_000 >= since.0).then_some(&self.path)
+    }
 }
 
 /// Files waiting to be read, and how far reading them has come.
@@ -139,6 +149,7 @@ impl Follower {
             by_identity: FxHashMap::default(),
             met: FxHashSet::default(),
             waiting: HashSet::new(),
+            blocked: HashMap::new(),
             cursors: HashMap::new(),
             problems: HashMap::new(),
         };
@@ -176,7 +187,7 @@ impl Follower {
         &self.roots
     }
 
-    /// Whether a path is a log, or belongs to one, or is a folder below a root.
+    /// Whether a path below a root is a log, or belongs to one.
     #[must_use]
     pub fn is_log(&self, path: &Path) -> bool {
         let log = main_file(path);
@@ -193,10 +204,15 @@ impl Follower {
         problems
     }
 
-    /// Files whose last line is not complete; they want a look soon, even without an event.
+    /// Files that want a look soon, even without an event: those whose last line is not complete, and
+    /// databases that could not be read.
     #[must_use]
     pub fn waiting(&self) -> Vec<PathBuf> {
-        self.waiting.iter().cloned().collect()
+        self.waiting
+            .iter()
+            .chain(self.blocked.keys())
+            .cloned()
+            .collect()
     }
 
     /// Walks all roots and finds what is new, most recently changed first. Also learns which files are gone.
@@ -243,11 +259,14 @@ impl Follower {
     }
 
     /// Looks at these paths only. A folder is looked at whole; a path outside the roots is passed over.
-    pub fn examine(&mut self, paths: &[PathBuf]) -> Vec<Pending> {
+    pub fn examine(&mut self, paths: &[PathBuf], now: UnixMillis) -> Vec<Pending> {
         let mut seen = FxHashSet::default();
         let mut pending = Vec::new();
         for path in paths {
             let path = main_file(path);
+            if self.blocked.get(&path).is_some_and(|(next, _)| *next > now) {
+                continue;
+            }
             let Some(root) = self
                 .roots
                 .iter()
@@ -256,7 +275,6 @@ impl Follower {
             else {
                 continue;
             };
-            self.problems.remove(&path);
             self.walk(&root, &path, &mut seen, &mut pending);
         }
         pending.sort_by_key(|file| Reverse(file.stat.mtime));
@@ -429,6 +447,8 @@ impl Follower {
             self.waiting.remove(&file.path);
             match self.read_one(file, &mut batch, &mut room, &mut queue.buffer, now) {
                 Ok((state, ended)) => {
+                    self.problems.remove(&file.path);
+                    self.blocked.remove(&file.path);
                     read.push(state);
                     queue.bytes_of_front += before - room.bytes;
                     if ended == Ended::More {
@@ -446,7 +466,13 @@ impl Follower {
                     self.unreadable(&path, &error);
                 }
                 Err(ReadError::Incomplete(problem)) => {
-                    self.waiting.insert(file.path.clone());
+                    let (_, wait) = self
+                        .blocked
+                        .get(&file.path)
+                        .copied()
+                        .unwrap_or((now, 2_000));
+                    let next = (now.plus(wait), (2 * wait).min(60_000));
+                    self.blocked.insert(file.path.clone(), next);
                     self.problems.insert(file.path.clone(), problem);
                     queue.finish_front();
                     // Its rows are dropped with the batch, so its cursors must not stay ahead of them.

@@ -1,7 +1,11 @@
 //! Tells when something below the roots may have changed. Every backend loses events, so they are only hints.
 
+use super::file::Stat;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// What the operating system told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,30 +20,38 @@ pub enum Hint {
 #[derive(Debug)]
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
-    watched: Vec<PathBuf>,
+    /// With the device and file number each had when it was watched.
+    watched: Vec<(PathBuf, (u64, u64))>,
+    names: Arc<Mutex<Names>>,
     failures: Vec<(PathBuf, String)>,
 }
+
+/// The real path of a folder and the path it was asked for by: some systems report real paths only.
+type Names = Vec<(PathBuf, PathBuf)>;
 
 impl Watch {
     /// A watch that calls `hint`, from a thread of its own, without a folder yet.
     #[must_use]
     pub fn new(hint: impl Fn(Hint) + Send + 'static) -> Self {
+        let names: Arc<Mutex<Names>> = Arc::default();
+        let known = names.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if let Some(told) = translate(event) {
-                hint(told);
+                hint(as_asked(
+                    told,
+                    &known.lock().unwrap_or_else(PoisonError::into_inner),
+                ));
             }
         });
-        match watcher {
-            Ok(watcher) => Self {
-                watcher: Some(watcher),
-                watched: Vec::new(),
-                failures: Vec::new(),
-            },
-            Err(error) => Self {
-                watcher: None,
-                watched: Vec::new(),
-                failures: vec![(PathBuf::new(), error.to_string())],
-            },
+        let (watcher, failures) = match watcher {
+            Ok(watcher) => (Some(watcher), Vec::new()),
+            Err(error) => (None, vec![(PathBuf::new(), error.to_string())]),
+        };
+        Self {
+            watcher,
+            watched: Vec::new(),
+            names,
+            failures,
         }
     }
 
@@ -51,22 +63,33 @@ impl Watch {
         let mut armed = false;
         self.failures.clear();
         for root in roots {
-            let exists = root.is_dir();
-            let watched = self.watched.iter().position(|path| path == root);
-            match (exists, watched) {
-                (true, None) => match watcher.watch(root, RecursiveMode::Recursive) {
-                    Ok(()) => {
-                        self.watched.push(root.to_owned());
-                        armed = true;
-                    }
-                    Err(error) => self.failures.push((root.to_owned(), error.to_string())),
-                },
-                // It was deleted; should it come back, it is another folder.
-                (false, Some(at)) => {
-                    let _ = watcher.unwatch(root);
-                    self.watched.swap_remove(at);
+            let there = std::fs::metadata(root)
+                .ok()
+                .filter(std::fs::Metadata::is_dir);
+            let identity = there.map(|metadata| Stat::of(&metadata).identity);
+            let watched = self.watched.iter().position(|(path, _)| path == root);
+            if let Some(at) = watched {
+                if identity == Some(self.watched[at].1) {
+                    continue;
                 }
-                _ => {}
+                // Deleted; should it be there again, it is another folder.
+                let _ = watcher.unwatch(root);
+                self.watched.swap_remove(at);
+            }
+            let Some(identity) = identity else { continue };
+            if let Ok(real) = root.canonicalize()
+                && real != root
+            {
+                let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+                names.retain(|(_, asked)| asked != root);
+                names.push((real, root.to_owned()));
+            }
+            match watcher.watch(root, RecursiveMode::Recursive) {
+                Ok(()) => {
+                    self.watched.push((root.to_owned(), identity));
+                    armed = true;
+                }
+                Err(error) => self.failures.push((root.to_owned(), error.to_string())),
             }
         }
         armed
@@ -79,6 +102,20 @@ impl Watch {
     }
 }
 
+/// The paths as they would be without links on the way to the watched folder.
+fn as_asked(hint: Hint, names: &Names) -> Hint {
+    let Hint::Paths(mut paths) = hint else {
+        return hint;
+    };
+    for path in &mut paths {
+        let asked = names
+            .iter()
+            .find_map(|(real, asked)| path.strip_prefix(real).ok().map(|below| asked.join(below)));
+        *path = asked.unwrap_or_else(|| std::mem::take(path));
+    }
+    Hint::Paths(paths)
+}
+
 fn translate(event: notify::Result<notify::Event>) -> Option<Hint> {
     let Ok(event) = event else {
         return Some(Hint::Everything);
@@ -89,9 +126,30 @@ fn translate(event: notify::Result<notify::Event>) -> Option<Hint> {
     match event.kind {
         // Our own reading makes these.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => None,
-        EventKind::Create(_) if event.paths.iter().any(|path| path.is_dir()) => {
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_))
+            if event.paths.iter().any(|path| path.is_dir()) =>
+        {
             Some(Hint::Everything)
         }
         _ => Some(Hint::Paths(event.paths)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn real_paths_are_told_as_they_were_asked_for() {
+        let names = vec![("/private/var/x".into(), "/var/x".into())];
+        let told = [
+            "/private/var/x/a.jsonl",
+            "/var/x/b.jsonl",
+            "/private/var/xy",
+        ];
+        let asked = ["/var/x/a.jsonl", "/var/x/b.jsonl", "/private/var/xy"];
+        let paths = |texts: [&str; 3]| Hint::Paths(texts.map(PathBuf::from).to_vec());
+        assert_eq!(as_asked(paths(told), &names), paths(asked));
+        assert_eq!(as_asked(Hint::Everything, &names), Hint::Everything);
     }
 }

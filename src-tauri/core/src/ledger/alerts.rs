@@ -2,6 +2,7 @@
 
 use super::{Ledger, LedgerError};
 use crate::{api::Alert, money::NanoUsd, time::UnixMillis};
+use rusqlite::Connection;
 
 pub(super) const CREATE: &str = "
 CREATE TABLE alerts (
@@ -12,6 +13,7 @@ CREATE TABLE alerts (
   title TEXT NOT NULL,
   body TEXT NOT NULL,
   amount INTEGER NOT NULL,
+  told INTEGER NOT NULL DEFAULT 0,
   UNIQUE (rule, at)
 ) STRICT;
 ";
@@ -42,26 +44,61 @@ impl Ledger {
         })
     }
 
+    /// Whether an open alert waits to be made a notification.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn has_untold_alerts(&self) -> Result<bool, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM alerts WHERE NOT told AND ended IS NULL)",
+                )?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
+    /// The open alerts that were not made notifications yet, oldest first; they count as told from now on.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn take_untold_alerts(&mut self) -> Result<Vec<Alert>, LedgerError> {
+        if !self.has_untold_alerts()? {
+            return Ok(Vec::new());
+        }
+        self.write(|connection, _| {
+            let untold = select(connection, "NOT told AND ended IS NULL ORDER BY at, id", [])?;
+            connection.execute("UPDATE alerts SET told = 1 WHERE NOT told", [])?;
+            Ok(untold)
+        })
+    }
+
     /// Alerts since then, newest first.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn alerts_since(&self, since: UnixMillis) -> Result<Vec<Alert>, LedgerError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT rule, at, ended, title, body, amount FROM alerts WHERE at >= ?1 ORDER BY at DESC, id DESC",
-            )?;
-            let rows = statement.query_map([since.0], |row| {
-                Ok(Alert {
-                    rule: row.get(0)?,
-                    at: UnixMillis(row.get(1)?),
-                    ended: row.get::<_, Option<i64>>(2)?.map(UnixMillis),
-                    title: row.get(3)?,
-                    body: row.get(4)?,
-                    amount: NanoUsd(row.get(5)?),
-                })
-            })?;
-            rows.collect()
-        })
+        self.read(|connection| select(connection, "at >= ?1 ORDER BY at DESC, id DESC", [since.0]))
     }
+}
+
+fn select(
+    connection: &Connection,
+    condition: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<Alert>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT rule, at, ended, title, body, amount FROM alerts WHERE {condition}"
+    ))?;
+    let rows = statement.query_map(parameters, |row| {
+        Ok(Alert {
+            rule: row.get(0)?,
+            at: UnixMillis(row.get(1)?),
+            ended: row.get::<_, Option<i64>>(2)?.map(UnixMillis),
+            title: row.get(3)?,
+            body: row.get(4)?,
+            amount: NanoUsd(row.get(5)?),
+        })
+    })?;
+    rows.collect()
 }

@@ -129,7 +129,13 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`], except `Missing` and `Corrupt`.
     pub fn open(path: &Path) -> Result<(Self, Option<PathBuf>), LedgerError> {
-        match Self::open_existing_or_new(path) {
+        let opened = match Self::open_existing_or_new(path) {
+            Ok(ledger) if suspicion(path).exists() => ledger.is_sound().map(|()| ledger),
+            opened => opened,
+        };
+        // Nobody has read it yet: whatever stood in the way is dealt with now.
+        let _ = std::fs::remove_file(suspicion(path));
+        match opened {
             Err(LedgerError::Corrupt(_)) => {
                 let aside = set_aside(path).map_err(|source| LedgerError::Open {
                     path: path.to_owned(),
@@ -139,6 +145,19 @@ impl Ledger {
             }
             opened => Ok((opened?, None)),
         }
+    }
+
+    /// Opens an existing ledger for a small write beside the ingester: nothing is created, upgraded or set aside.
+    ///
+    /// # Errors
+    /// As for [`Ledger::open_reader`].
+    pub fn open_writer(path: &Path) -> Result<Self, LedgerError> {
+        let ledger = Self::open_reader(path)?;
+        ledger.read(|connection| {
+            connection.busy_timeout(Duration::from_millis(5000))?;
+            connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA query_only = OFF")
+        })?;
+        Ok(ledger)
     }
 
     /// Opens an existing ledger for reading only.
@@ -297,6 +316,17 @@ impl Ledger {
         })
     }
 
+    fn is_sound(&self) -> Result<(), LedgerError> {
+        let verdict: String = self.read(|connection| {
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        })?;
+        if verdict == "ok" {
+            Ok(())
+        } else {
+            Err(LedgerError::Corrupt(self.path.clone()))
+        }
+    }
+
     fn fail(&self, source: rusqlite::Error) -> LedgerError {
         LedgerError::new(&self.path, source)
     }
@@ -333,6 +363,20 @@ fn prepare(connection: &Connection, patience: Duration) -> rusqlite::Result<()> 
     connection.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;",
     )
+}
+
+/// Remembers damage that was met while the ledger was in use, so that the next process that opens it for
+/// writing checks the whole file. Does nothing for other errors.
+pub fn note_damage(error: &LedgerError) {
+    if let LedgerError::Corrupt(path) = error
+        && let Err(error) = std::fs::File::create(suspicion(path))
+    {
+        tracing::warn!(%error, "the damage could not be noted");
+    }
+}
+
+fn suspicion(path: &Path) -> PathBuf {
+    path.with_extension("suspect")
 }
 
 /// Creates the folder (0700) and the file (0600), so that the ledger is never readable by others.

@@ -142,7 +142,7 @@ pub(super) fn add(
                 write_1h,
                 unsplit,
             ])?;
-            shrunk |= responses <= 0;
+            shrunk |= responses < 0;
             let day = match last {
                 Some((slot, day)) if slot == key.slot => day,
                 _ => day_number(key.slot.start().day(zone)),

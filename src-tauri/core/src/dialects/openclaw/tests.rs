@@ -408,6 +408,13 @@ fn a_recorded_cost_counts_when_it_means_something() {
         ("O11", "moonshot", "kimi", json!({"total": 0}), None),
         ("O12", "ollama", "llama4", json!({"total": 0}), Some(0)),
         (
+            "absurd",
+            "openai",
+            "gpt-5.5",
+            json!({"total": 9_000_000_000_u64}),
+            None,
+        ),
+        (
             "LM Studio",
             "LM-Studio",
             "qwen",

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// How long to wait for a lock of OpenClaw's.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long the files must have rested for an equal [`Stamp`] to mean "unchanged": clocks of file systems are coarse.
 const REST_MILLIS: i64 = 2000;
 

@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use std::{collections::HashMap, fs};
+use std::collections::HashMap;
 
 const CLAUDE: Source = Source::ClaudeCode;
 const OPENCLAW: Source = Source::OpenClaw;
@@ -108,8 +108,8 @@ fn folders_of_the_config_come_on_top() {
 fn a_folder_is_listed_once_however_it_is_reached() {
     let home = tempfile::tempdir().expect("a folder");
     let at = |name: &str| home.path().join(name);
-    fs::create_dir_all(at(".claude/projects/inner/projects")).expect("made");
-    fs::create_dir_all(at(".openclaw/agents")).expect("made");
+    std::fs::create_dir_all(at(".claude/projects/inner/projects")).expect("made");
+    std::fs::create_dir_all(at(".openclaw/agents")).expect("made");
     std::os::unix::fs::symlink(at(".openclaw"), at(".clawdbot")).expect("linked");
     std::os::unix::fs::symlink(at(".claude"), at("again")).expect("linked");
     std::os::unix::fs::symlink(at("nowhere"), at(".moltbot")).expect("linked");
