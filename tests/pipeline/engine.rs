@@ -84,14 +84,14 @@ fn an_appended_line_changes_the_figure() {
     assert_eq!(today(&live).responses, 1);
     append(&path, 2, 1000);
     let more = wait(&updates, "the second line counts", |update| {
-        today(&update).responses == 2
+        today(update).responses == 2
     });
     assert_eq!(today(&more).cost.0, 2 * today(&live).cost.0);
     // A new file in a new folder: the folder may be filled before it is watched.
     let other = home.claude("s/subagents/agent-1.jsonl");
     append(&other, 3, 1000);
     wait(&updates, "the new folder's line counts", |update| {
-        today(&update).responses == 3
+        today(update).responses == 3
     });
 }
 
@@ -106,7 +106,7 @@ fn a_root_that_appears_later_is_found() {
     append(&home.claude("a.jsonl"), 1, 10);
     engine.refresh();
     wait(&updates, "its line counts", |update| {
-        today(&update).responses == 1
+        today(update).responses == 1
     });
 }
 
@@ -127,7 +127,7 @@ fn the_budget_is_told_of_once_and_a_restart_repeats_nothing() {
         });
         append(&path, 2, 50_000);
         let more = wait(&updates, "the next line counts", |update| {
-            today(&update).responses == 2
+            today(update).responses == 2
         });
         assert_eq!(more.fired, [], "one notification for one episode");
         assert_eq!(
@@ -147,7 +147,7 @@ fn the_budget_is_told_of_once_and_a_restart_repeats_nothing() {
     heard.extend(live.fired);
     append(&path, 3, 10);
     let last = wait(&updates, "the third line counts", |update| {
-        today(&update).responses == 3
+        today(update).responses == 3
     });
     heard.extend(last.fired);
     assert_eq!(heard, []);
@@ -218,16 +218,16 @@ fn a_second_engine_reads_and_takes_over() {
     });
     let (_second, updates) = started(&home);
     wait(&updates, "the second sees the figure", |update| {
-        today(&update).responses == 1
+        today(update).responses == 1
     });
     append(&path, 2, 10);
     wait(&updates, "the second hears of the next line", |update| {
-        today(&update).responses == 2
+        today(update).responses == 2
     });
     drop(first);
     append(&path, 3, 10);
     wait(&updates, "the second took over", |update| {
-        today(&update).responses == 3
+        today(update).responses == 3
     });
 }
 
