@@ -1,7 +1,7 @@
 //! The same answer, whatever the order, the pieces and the restarts.
 
 use crate::support::{Home, drain};
-use clawspend_tests::corpus::{Corpus, Figures, Options, Truth};
+use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, Corpus, Figures, Options, Truth};
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,
@@ -150,4 +150,48 @@ fn append(path: &Path, bytes: &[u8]) {
         .open(path)
         .expect("writable");
     file.write_all(bytes).expect("written");
+}
+
+/// A relay that gives every response one short id, and writes zeros before it knows the counts.
+#[test]
+fn a_chain_of_lines_with_a_shared_id_is_one_response_of_the_day_it_began() {
+    let line = |uuid: &str, parent: &str, at: &str, input: u64, output: u64| {
+        let at = clawspend_core::time::UnixMillis::parse_rfc3339(at).expect("a time");
+        let usage = ClaudeUsage {
+            input,
+            output,
+            ..ClaudeUsage::default()
+        };
+        let line = ClaudeLine {
+            uuid,
+            parent,
+            at: at.0,
+            usage,
+            message_id: "ocgo",
+            request_id: "",
+            ..ClaudeLine::default()
+        };
+        format!("{line}\n")
+    };
+    let began = line("u1", "u0", "2026-11-19T23:59:59.900Z", 7, 1);
+    let ended = line("u2", "u1", "2026-11-20T00:00:00.400Z", 900, 50);
+    let other = line("u4", "u3", "2026-11-20T09:00:00Z", 400, 20);
+    let expected: BTreeMap<Vec<String>, u64> = [("2026-11-19", 50), ("2026-11-20", 20)]
+        .map(|(day, output)| (vec![day.to_owned()], output))
+        .into();
+    // The copy that ends early may be read before or after the whole.
+    for (whole, early) in [("a.jsonl", "b.jsonl"), ("b.jsonl", "a.jsonl")] {
+        let home = Home::new();
+        fs::write(
+            home.claude(whole),
+            [began.as_str(), &ended, &other].concat(),
+        )
+        .expect("writable");
+        fs::write(home.claude(early), &began).expect("writable");
+        let by_day = home.catch_up().by(&[0]);
+        let outputs = by_day
+            .into_iter()
+            .map(|(day, amount)| (day, amount.tokens.output));
+        assert_eq!(outputs.collect::<BTreeMap<_, _>>(), expected, "{whole}");
+    }
 }

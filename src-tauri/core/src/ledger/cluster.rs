@@ -271,31 +271,42 @@ impl Cluster {
             }
             return Ok(vec![group]);
         }
-        // Within one chain of lines only the fullest counts: some proxies write zeros first.
-        let mut stands = vec![false; self.variants.len()];
+        // Within one chain of lines only the fullest counts: some proxies write zeros first. What leads to a
+        // fuller one anywhere does not stand by itself elsewhere, in a copy that ends early.
+        let mut leads_to: Vec<Vec<usize>> = vec![Vec::new(); self.variants.len()];
         for chain in &chains {
             let fullest = chain.variants.iter().max_by_key(|at| {
                 let variant = &self.variants[**at];
-                (
-                    variant.input.iter().sum::<u64>(),
-                    variant.best.tokens.output,
-                    **at,
-                )
+                let input: u64 = variant.input.iter().sum();
+                (input, variant.best.tokens.output, **at)
             });
-            if let Some(at) = fullest {
-                stands[*at] = true;
+            for at in &chain.variants {
+                leads_to[*at].extend(fullest.filter(|fullest| *fullest != at));
             }
         }
-        Ok(self
+        let mut groups: Vec<Option<Group>> = self
             .variants
             .iter()
-            .zip(stands)
-            .filter(|(variant, stands)| *stands || variant.lines.is_empty())
-            .map(|(variant, _)| Group {
-                best: variant.best,
-                first: variant.first,
+            .zip(&leads_to)
+            .map(|(variant, fuller)| {
+                fuller.is_empty().then_some(Group {
+                    best: variant.best,
+                    first: variant.first,
+                })
             })
-            .collect())
+            .collect();
+        for (variant, fuller) in self.variants.iter().zip(&mut leads_to) {
+            fuller.sort_unstable();
+            fuller.dedup();
+            // Zeros that many responses began with tell of none when it began.
+            if let [one] = fuller.as_slice()
+                && let Some(group) = &mut groups[*one]
+                && variant.first.is_earlier(&group.first, names)?
+            {
+                group.first = variant.first;
+            }
+        }
+        Ok(groups.into_iter().flatten().collect())
     }
 
     /// An id is reused when one file holds two main lines of it that differ in input and do not follow
