@@ -4,21 +4,18 @@
 //! other, and takes over when that process ends.
 
 use crate::{
-    alerts::{self, Episode, HourBurn, Situation, Top},
     api::{Alert, Phase, Problem, Progress, Status},
     config::{self, Config},
     environment::{Environment, zone},
     follow::watch::{Hint, Watch},
     ingest::{Ingest, Opened, damaged},
+    judge::judge,
     ledger::{Ledger, LedgerError, state},
-    money::NanoUsd,
     summary::Summary,
-    time::{UnixMillis, slots},
+    time::UnixMillis,
 };
-use jiff::tz::TimeZone;
 use std::{
     collections::{HashMap, HashSet},
-    ops::Range,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread::JoinHandle,
@@ -701,73 +698,6 @@ fn is_news(stored: &Status, now: &Status) -> bool {
     let millis = |status: &Status| status.caught_up_at.map_or(0, |at| at.0);
     (&stored.phase, &stored.problems) != (&now.phase, &now.problems)
         || (millis(now) - millis(stored)).abs() >= 60_000
-}
-
-/// Asks the alert rules; what they say is kept before anyone is told, so that a restart repeats nothing.
-fn judge(
-    ledger: &mut Ledger,
-    summary: &Summary,
-    config: &Config,
-    now: UnixMillis,
-    zone: &TimeZone,
-) -> Result<(), LedgerError> {
-    let episodes: Vec<Episode> = ledger
-        .state(state::EPISODES)?
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
-    let situation = situation(ledger, summary, now, zone)?;
-    let outcome = alerts::evaluate(&situation, config, &episodes);
-    if outcome.episodes != episodes {
-        let text = serde_json::to_string(&outcome.episodes).unwrap_or_default();
-        ledger.record_alerts(&outcome.changed(&episodes), &text)?;
-    }
-    Ok(())
-}
-
-/// The last hour, the hours it is compared with, and what cost most.
-fn situation(
-    ledger: &mut Ledger,
-    summary: &Summary,
-    now: UnixMillis,
-    zone: &TimeZone,
-) -> Result<Situation, LedgerError> {
-    let burn = ledger.slot_costs(HourBurn::slots(now, zone))?;
-    let hour = now.slot().0 - 3..now.slot().0 + 1;
-    Ok(Situation {
-        now,
-        day: summary.day,
-        today: summary.today.cost,
-        usual_day: summary.median_7d,
-        today_top: top(ledger, slots(summary.day, summary.day, zone))?,
-        hour: HourBurn::measure(now, zone, &burn),
-        hour_top: top(ledger, hour)?,
-    })
-}
-
-/// The session and the model that cost most in some time.
-fn top(ledger: &mut Ledger, time: Range<i64>) -> Result<Top, LedgerError> {
-    let mut sessions: HashMap<_, NanoUsd> = HashMap::new();
-    let mut models: HashMap<_, NanoUsd> = HashMap::new();
-    ledger.each_rollup(time, |row| {
-        *sessions.entry((row.project, row.session)).or_default() += row.amount.cost;
-        *models.entry(row.model).or_default() += row.amount.cost;
-    })?;
-    let mut found = Top::default();
-    if let Some(((project, session), cost)) =
-        sessions.into_iter().max_by_key(|(key, cost)| (*cost, *key))
-    {
-        found.session = Some((
-            alerts::session_label(&ledger.text(project)?, &ledger.text(session)?),
-            cost,
-        ));
-    }
-    if let Some((model, cost)) = models
-        .into_iter()
-        .max_by_key(|(model, cost)| (*cost, *model))
-    {
-        found.model = Some((ledger.text(model)?.to_string(), cost));
-    }
-    Ok(found)
 }
 
 /// Whether the machine slept, or its clock was set: the two clocks disagree, or both jumped.

@@ -30,6 +30,7 @@ pub mod engine;
 pub mod environment;
 pub mod follow;
 pub mod ingest;
+mod judge;
 pub mod ledger;
 pub mod money;
 pub mod pricing;
