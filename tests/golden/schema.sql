@@ -62,39 +62,32 @@ CREATE TABLE files (
   blank INTEGER NOT NULL,
   broken INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE models (
+  id INTEGER PRIMARY KEY,
+  provider INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  UNIQUE (model, provider)
+) STRICT;
 CREATE TABLE names (
   id INTEGER PRIMARY KEY,
   text TEXT NOT NULL UNIQUE
 ) STRICT;
-CREATE TABLE responses (
+CREATE TABLE owners (
   id INTEGER PRIMARY KEY,
-  cluster BLOB NOT NULL,
-  part INTEGER NOT NULL,
-  at INTEGER NOT NULL,
   source INTEGER NOT NULL,
   agent INTEGER NOT NULL,
   project INTEGER NOT NULL,
   session INTEGER NOT NULL,
   branch INTEGER NOT NULL,
-  provider INTEGER NOT NULL,
-  model INTEGER NOT NULL,
-  input INTEGER NOT NULL,
-  output INTEGER NOT NULL,
-  cache_read INTEGER NOT NULL,
-  cache_write_5m INTEGER NOT NULL,
-  cache_write_1h INTEGER NOT NULL,
-  unsplit INTEGER NOT NULL,
-  modifiers INTEGER NOT NULL,
-  computed INTEGER,
-  recorded INTEGER,
-  seen BLOB
+  UNIQUE (session, project, agent, branch, source)
+) STRICT;
+CREATE TABLE responses (
+  id INTEGER PRIMARY KEY,
+  seen BLOB NOT NULL
 ) STRICT;
 CREATE TABLE rollups (
   slot INTEGER NOT NULL,
-  source INTEGER NOT NULL,
-  agent INTEGER NOT NULL,
-  project INTEGER NOT NULL,
-  session INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
   model INTEGER NOT NULL,
   responses INTEGER NOT NULL,
   unpriced INTEGER NOT NULL,
@@ -105,11 +98,10 @@ CREATE TABLE rollups (
   cache_write_5m INTEGER NOT NULL,
   cache_write_1h INTEGER NOT NULL,
   unsplit INTEGER NOT NULL,
-  PRIMARY KEY (slot, source, agent, project, session, model)
+  PRIMARY KEY (slot, owner, model)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE state (
   key TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX files_identity ON files (device, inode);
-CREATE UNIQUE INDEX responses_cluster ON responses (cluster, part);

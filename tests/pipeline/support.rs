@@ -4,7 +4,8 @@ use clawspend_core::{
     api::Reader,
     config::Config,
     environment::Environment,
-    ingest::{Ingest, Opened},
+    ingest::{Ingest, Opened, Prices},
+    ledger::Ledger,
     report::{Column, ReportRequest},
     summary::Amount,
     time::UnixMillis,
@@ -151,40 +152,33 @@ fn everything(environment: Environment) -> Everything {
     }
 }
 
-/// What the two kinds of sums say must be what the responses say.
+/// The two kinds of sums, kept up with every change, must be what counting all responses anew comes to.
 fn rollups_are_the_sum_of_responses(environment: &Environment) {
-    let ledger = rusqlite::Connection::open(environment.paths.ledger()).expect("a ledger");
-    let cost = "CASE source WHEN 1 THEN COALESCE(recorded, computed) ELSE computed END";
-    let rows = |sql: &str| -> Vec<String> {
-        let mut statement = ledger.prepare(sql).expect("SQL");
-        let columns = statement.column_count();
-        let rows = statement.query_map([], |row| {
-            (0..columns)
-                .map(|at| row.get::<_, i64>(at).map(|cell| cell.to_string()))
-                .collect::<Result<Vec<_>, _>>()
-        });
-        rows.expect("rows")
-            .map(|row| row.expect("a row").join(" "))
-            .collect()
-    };
-    let tokens = "SUM(input), SUM(output), SUM(cache_read), SUM(cache_write_5m), SUM(cache_write_1h), SUM(unsplit)";
-    let of_responses = rows(&format!(
-        "SELECT at / 900000, source, agent, project, session, model, COUNT(*), SUM({cost} IS NULL),
-                COALESCE(SUM({cost}), 0), {tokens}
-         FROM responses GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"
-    ));
-    let of_rollups = rows(&format!(
-        "SELECT slot, source, agent, project, session, model, SUM(responses), SUM(unpriced), SUM(cost), {tokens}
-         FROM rollups GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"
-    ));
-    assert_eq!(of_rollups, of_responses, "rollups");
-    let by_day = rows(&format!(
-        "SELECT at / 86400000, source, model, COUNT(*), SUM({cost} IS NULL), COALESCE(SUM({cost}), 0), {tokens}
-         FROM responses GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    ));
-    let of_days = rows(&format!(
-        "SELECT day, source, model, SUM(responses), SUM(unpriced), SUM(cost), {tokens}
-         FROM days GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    ));
-    assert_eq!(of_days, by_day, "days");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let copy = folder.path().join("ledger.sqlite");
+    let kept = rusqlite::Connection::open(environment.paths.ledger()).expect("a ledger");
+    let copied = kept.execute("VACUUM INTO ?1", [copy.to_str().expect("Unicode")]);
+    copied.expect("a copy of the ledger");
+    let (mut ledger, _) = Ledger::open(&copy).expect("a ledger");
+    let mut prices = Prices::default();
+    let counted = ledger.reprice("another book", &TimeZone::UTC, &mut |one| prices.cost(one));
+    assert!(counted.expect("all responses counted anew"));
+    drop(ledger);
+    let anew = rusqlite::Connection::open(copy).expect("a ledger");
+    for (table, key) in [
+        ("rollups", "slot, owner, model"),
+        ("days", "day, source, model"),
+    ] {
+        let rows = |ledger: &rusqlite::Connection| -> Vec<Vec<i64>> {
+            let mut statement = ledger
+                .prepare(&format!("SELECT * FROM {table} ORDER BY {key}"))
+                .expect("SQL");
+            let columns = statement.column_count();
+            let rows = statement.query_map([], |row| (0..columns).map(|at| row.get(at)).collect());
+            rows.expect("rows")
+                .collect::<Result<_, _>>()
+                .expect("numbers")
+        };
+        assert_eq!(rows(&kept), rows(&anew), "{table}");
+    }
 }

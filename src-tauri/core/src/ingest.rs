@@ -66,10 +66,8 @@ impl Ingest {
         let mut prices = Prices::default();
         ledger.set_zone(&zone, &zone_name)?;
         let fingerprint = format!("{:016x}", PriceBook::embedded_fingerprint());
-        let repriced =
-            ledger.reprice(&fingerprint, &zone, &mut |response| prices.cost(response))?;
-        if repriced > 0 {
-            tracing::info!(repriced, "costs computed anew by the new price book");
+        if ledger.reprice(&fingerprint, &zone, &mut |response| prices.cost(response))? {
+            tracing::info!(fingerprint, "costs computed anew by the new price book");
         }
         let follower = Follower::new(environment.roots(config), &ledger)?;
         let ingest = Self {
@@ -276,7 +274,6 @@ impl Prices {
             at,
             tokens,
             modifiers,
-            ..
         } = response;
         let known = self
             .resolved

@@ -111,7 +111,7 @@ pub enum Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation<'a> {
     /// Hash of source and id: observations of one response always share it.
-    pub cluster: u128,
+    pub cluster: u64,
     /// Whether `cluster` alone names the response.
     pub identity: Identity,
     /// Hash of the request id; 0 when the record has none.

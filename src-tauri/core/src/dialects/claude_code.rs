@@ -157,7 +157,7 @@ impl<'a> Record<'a> {
     }
 
     /// By the provider's id, else the line's, else what the line says.
-    fn identity(&self, at: UnixMillis, model: &str, tokens: Tokens) -> (u128, Identity) {
+    fn identity(&self, at: UnixMillis, model: &str, tokens: Tokens) -> (u64, Identity) {
         let source = Source::ClaudeCode.as_str().as_bytes();
         if let Some(id) = self.message.id.text() {
             let unique = id.chars().nth(UNIQUE_ID_CHARS - 1).is_some();

@@ -121,7 +121,7 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
 }
 
 /// The session is left out, so that the copies in forks, archives and imports meet.
-fn event_cluster(id: &str, own_time: Option<UnixMillis>, tokens: Tokens) -> u128 {
+fn event_cluster(id: &str, own_time: Option<UnixMillis>, tokens: Tokens) -> u64 {
     let source = Source::OpenClaw.as_str().as_bytes();
     let used = [tokens.input, tokens.output].map(u64::to_le_bytes);
     let at = own_time.map(|at| at.0.to_le_bytes());
@@ -133,7 +133,7 @@ fn event_cluster(id: &str, own_time: Option<UnixMillis>, tokens: Tokens) -> u128
     ])
 }
 
-fn nameless_cluster(session: &str, at: UnixMillis, model: &str, tokens: Tokens) -> u128 {
+fn nameless_cluster(session: &str, at: UnixMillis, model: &str, tokens: Tokens) -> u64 {
     let source = Source::OpenClaw.as_str().as_bytes();
     let said = [
         at.0.cast_unsigned(),

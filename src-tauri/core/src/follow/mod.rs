@@ -34,8 +34,8 @@ use walkdir::WalkDir;
 
 /// One transaction takes in at most this much, so that the first figures come early and memory stays small.
 const BATCH: Room = Room {
-    bytes: 256 * 1024 * 1024,
-    clusters: 16_000,
+    bytes: 512 * 1024 * 1024,
+    clusters: 28_000,
 };
 
 /// No log lies deeper below its root; Claude Desktop's stores are the deepest.

@@ -3,40 +3,55 @@
 //! All observations that share an id form a cluster. What it keeps of them can only grow, whatever the order
 //! they come in, so any scan order, any chunking and any repetition end in the same responses.
 
-use super::names::NameId;
+use super::{
+    dimensions::{ModelId, OwnerId},
+    names::NameId,
+};
 use crate::{
     money::NanoUsd,
     time::UnixMillis,
     usage::{Identity, Modifiers, Observation, Source, Tokens},
 };
 use serde::{Deserialize, Serialize};
-use std::cmp::{Ordering, Reverse};
+use smallvec::{SmallVec, smallvec};
+use std::{
+    cmp::{Ordering, Reverse},
+    sync::Arc,
+};
 
-/// Turns the texts of an observation into numbers and back.
-pub(super) trait Names {
-    fn id(&mut self, text: &str) -> rusqlite::Result<NameId>;
-    fn text(&mut self, id: NameId) -> rusqlite::Result<std::sync::Arc<str>>;
+/// The texts behind the numbers, by which equals are told apart.
+pub(super) trait Texts {
+    fn path(&mut self, path: NameId) -> rusqlite::Result<Arc<str>>;
+    fn session(&mut self, owner: OwnerId) -> rusqlite::Result<Arc<str>>;
 }
 
-/// One observation, its texts replaced by numbers, and where it lies.
+/// Where an observation lies, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sighting {
-    pub(super) at: UnixMillis,
-    pub(super) rank: u8,
-    pub(super) forked: bool,
-    pub(super) has_speed: bool,
-    pub(super) source: Source,
     pub(super) path: NameId,
     pub(super) offset: u64,
-    pub(super) session: NameId,
-    pub(super) project: NameId,
-    pub(super) agent: NameId,
-    pub(super) branch: NameId,
-    pub(super) provider: NameId,
-    pub(super) model: NameId,
+    pub(super) owner: OwnerId,
+}
+
+/// The most complete copy: what a response used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Best {
+    seen: Sighting,
+    rank: u8,
+    has_speed: bool,
+    pub(super) model: ModelId,
     pub(super) tokens: Tokens,
     pub(super) modifiers: Modifiers,
     pub(super) recorded: Option<NanoUsd>,
+}
+
+/// The earliest copy: when a response was made, and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct First {
+    pub(super) seen: Sighting,
+    pub(super) at: UnixMillis,
+    rank: u8,
+    forked: bool,
 }
 
 /// The lines of one file that carried a variant; enough to see which of them follow each other.
@@ -52,74 +67,49 @@ struct Sheet {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Variant {
     request: u64,
-    input: [u64; 3],
-    best: Sighting,
-    first: Sighting,
-    lines: Vec<Sheet>,
+    best: Best,
+    first: First,
+    // As many as fit beside the pointer that more would need.
+    lines: SmallVec<[Sheet; 2]>,
 }
 
 /// Everything kept about one id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Cluster {
+    pub(super) source: Source,
     strong: bool,
-    /// In order of (request, input).
-    variants: Vec<Variant>,
+    /// In order of [`Variant::key`]; nearly all have one.
+    variants: SmallVec<[Variant; 1]>,
 }
 
 /// One billable response: what it used, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Group {
-    /// The most complete copy: tokens, model, modifiers, recorded cost.
-    pub(super) best: Sighting,
-    /// The earliest copy: time, session, project, agent, branch.
-    pub(super) first: Sighting,
+    pub(super) best: Best,
+    pub(super) first: First,
 }
 
 impl Sighting {
-    pub(super) fn new(
-        observation: &Observation<'_>,
-        path: NameId,
-        offset: u64,
-        names: &mut impl Names,
-    ) -> rusqlite::Result<Self> {
-        Ok(Self {
-            at: observation.at,
-            rank: observation.rank,
-            forked: observation.forked,
-            has_speed: observation.has_speed,
-            source: observation.source,
-            path,
-            offset,
-            session: names.id(&observation.session)?,
-            project: names.id(&observation.project)?,
-            agent: names.id(&observation.agent)?,
-            branch: names.id(&observation.branch)?,
-            provider: names.id(&observation.provider)?,
-            model: names.id(&observation.model)?,
-            tokens: observation.tokens,
-            modifiers: observation.modifiers,
-            recorded: observation.recorded,
-        })
-    }
-
     /// By file path, byte offset and, as rows of one database may share both, session, so that equals do not
     /// depend on which was read first.
-    fn by_place(&self, other: &Self, names: &mut impl Names) -> rusqlite::Result<Ordering> {
+    fn order(&self, other: &Self, texts: &mut impl Texts) -> rusqlite::Result<Ordering> {
         let by_path = if self.path == other.path {
             Ordering::Equal
         } else {
-            names.text(self.path)?.cmp(&names.text(other.path)?)
+            texts.path(self.path)?.cmp(&texts.path(other.path)?)
         };
         let by_line = by_path.then(self.offset.cmp(&other.offset));
-        if by_line.is_ne() || self.session == other.session {
+        if by_line.is_ne() || self.owner == other.owner {
             return Ok(by_line);
         }
-        Ok(names.text(self.session)?.cmp(&names.text(other.session)?))
+        Ok(texts.session(self.owner)?.cmp(&texts.session(other.owner)?))
     }
+}
 
-    /// Whether it tells more of the response than `other`: originals over side chains and archives, then the
-    /// most output (snapshots grow), then the most tokens.
-    fn is_better(&self, other: &Self, names: &mut impl Names) -> rusqlite::Result<bool> {
+impl Best {
+    /// Takes `other` where it tells more: originals over side chains and archives, then the most output
+    /// (snapshots grow), then the most tokens.
+    fn improve(&mut self, other: &Self, texts: &mut impl Texts) -> rusqlite::Result<()> {
         let key = |it: &Self| {
             (
                 it.rank,
@@ -129,46 +119,40 @@ impl Sighting {
                 Reverse(it.recorded),
             )
         };
-        Ok(match key(self).cmp(&key(other)) {
-            Ordering::Equal => self.by_place(other, names)?.is_lt(),
-            order => order.is_lt(),
-        })
+        let mut order = key(other).cmp(&key(self));
+        if order.is_eq() {
+            order = other.seen.order(&self.seen, texts)?;
+        }
+        if order.is_lt() {
+            *self = *other;
+        }
+        Ok(())
     }
+}
 
-    /// Whether it rather owns the response than `other`: the earliest, then the original.
-    fn is_earlier(&self, other: &Self, names: &mut impl Names) -> rusqlite::Result<bool> {
+impl First {
+    /// Takes `other` where it rather owns the response: the earliest, then the original.
+    fn improve(&mut self, other: &Self, texts: &mut impl Texts) -> rusqlite::Result<()> {
         let key = |it: &Self| (it.at, it.rank, it.forked);
-        Ok(match key(self).cmp(&key(other)) {
-            Ordering::Equal => self.by_place(other, names)?.is_lt(),
-            order => order.is_lt(),
-        })
+        let mut order = key(other).cmp(&key(self));
+        if order.is_eq() {
+            order = other.seen.order(&self.seen, texts)?;
+        }
+        if order.is_lt() {
+            *self = *other;
+        }
+        Ok(())
     }
 }
 
 impl Variant {
     fn key(&self) -> (u64, [u64; 3]) {
-        (self.request, self.input)
+        (self.request, input(&self.best.tokens))
     }
 
-    fn merge(&mut self, other: &Self, names: &mut impl Names) -> rusqlite::Result<()> {
-        self.see(&other.best, &other.first, names)?;
-        other.lines.iter().for_each(|line| self.link(*line));
-        Ok(())
-    }
-
-    fn see(
-        &mut self,
-        best: &Sighting,
-        first: &Sighting,
-        names: &mut impl Names,
-    ) -> rusqlite::Result<()> {
-        if best.is_better(&self.best, names)? {
-            self.best = *best;
-        }
-        if first.is_earlier(&self.first, names)? {
-            self.first = *first;
-        }
-        Ok(())
+    fn see(&mut self, best: &Best, first: &First, texts: &mut impl Texts) -> rusqlite::Result<()> {
+        self.best.improve(best, texts)?;
+        self.first.improve(first, texts)
     }
 
     fn link(&mut self, line: Sheet) {
@@ -178,13 +162,22 @@ impl Variant {
     }
 }
 
+/// What of the tokens is sent, and so is the same in every copy of a response.
+fn input(tokens: &Tokens) -> [u64; 3] {
+    [
+        tokens.input,
+        tokens.cache_write_5m + tokens.cache_write_1h,
+        tokens.cache_read,
+    ]
+}
+
 impl Cluster {
-    /// Nothing is known yet of this id.
-    pub(super) fn new(identity: Identity) -> Self {
+    /// Nothing is known yet of the id that this observation has.
+    pub(super) fn of(observation: &Observation<'_>) -> Self {
         Self {
-            strong: identity == Identity::Strong,
-            // Nearly all have one.
-            variants: Vec::with_capacity(1),
+            source: observation.source,
+            strong: observation.identity == Identity::Strong,
+            variants: SmallVec::new(),
         }
     }
 
@@ -192,28 +185,37 @@ impl Cluster {
     pub(super) fn add(
         &mut self,
         observation: &Observation<'_>,
-        sighting: Sighting,
-        names: &mut impl Names,
+        seen: Sighting,
+        model: ModelId,
+        texts: &mut impl Texts,
     ) -> rusqlite::Result<()> {
-        let tokens = &observation.tokens;
-        let writes = tokens.cache_write_5m + tokens.cache_write_1h;
-        let key = (
-            observation.request,
-            [tokens.input, writes, tokens.cache_read],
-        );
+        let best = Best {
+            seen,
+            rank: observation.rank,
+            has_speed: observation.has_speed,
+            model,
+            tokens: observation.tokens,
+            modifiers: observation.modifiers,
+            recorded: observation.recorded,
+        };
+        let first = First {
+            seen,
+            at: observation.at,
+            rank: observation.rank,
+            forked: observation.forked,
+        };
+        let key = (observation.request, input(&observation.tokens));
         let at = match self.variants.binary_search_by_key(&key, Variant::key) {
             Ok(at) => {
-                self.variants[at].see(&sighting, &sighting, names)?;
+                self.variants[at].see(&best, &first, texts)?;
                 at
             }
             Err(at) => {
-                let (request, input) = key;
                 let variant = Variant {
-                    request,
-                    input,
-                    best: sighting,
-                    first: sighting,
-                    lines: Vec::new(),
+                    request: observation.request,
+                    best,
+                    first,
+                    lines: SmallVec::new(),
                 };
                 self.variants.insert(at, variant);
                 at
@@ -224,23 +226,27 @@ impl Cluster {
             #[expect(clippy::cast_possible_truncation, reason = "a shorter hash is meant")]
             let (line, parent) = (observation.line as u32, observation.parent as u32);
             self.variants[at].link(Sheet {
-                path: sighting.path,
+                path: seen.path,
                 line,
                 parent,
-                side: sighting.rank > 0,
+                side: observation.rank > 0,
             });
         }
         Ok(())
     }
 
     /// Takes in what another knows of the same id.
-    pub(super) fn merge(&mut self, other: &Self, names: &mut impl Names) -> rusqlite::Result<()> {
+    pub(super) fn merge(&mut self, other: &Self, texts: &mut impl Texts) -> rusqlite::Result<()> {
         for variant in &other.variants {
             match self
                 .variants
                 .binary_search_by_key(&variant.key(), Variant::key)
             {
-                Ok(at) => self.variants[at].merge(variant, names)?,
+                Ok(at) => {
+                    let known = &mut self.variants[at];
+                    known.see(&variant.best, &variant.first, texts)?;
+                    variant.lines.iter().for_each(|line| known.link(*line));
+                }
                 Err(at) => self.variants.insert(at, variant.clone()),
             }
         }
@@ -248,28 +254,22 @@ impl Cluster {
     }
 
     /// The responses it stands for: one for an id that is unique, else one for each request and input.
-    pub(super) fn groups(&self, names: &mut impl Names) -> rusqlite::Result<Vec<Group>> {
+    pub(super) fn groups(&self, texts: &mut impl Texts) -> rusqlite::Result<SmallVec<[Group; 1]>> {
+        let group = |variant: &Variant| Group {
+            best: variant.best,
+            first: variant.first,
+        };
         if let [only] = self.variants.as_slice() {
-            return Ok(vec![Group {
-                best: only.best,
-                first: only.first,
-            }]);
+            return Ok(smallvec![group(only)]);
         }
         let chains = self.chains();
         if self.strong && !self.is_reused(&chains) {
-            let mut group = Group {
-                best: self.variants[0].best,
-                first: self.variants[0].first,
-            };
+            let mut whole = group(&self.variants[0]);
             for variant in &self.variants[1..] {
-                if variant.best.is_better(&group.best, names)? {
-                    group.best = variant.best;
-                }
-                if variant.first.is_earlier(&group.first, names)? {
-                    group.first = variant.first;
-                }
+                whole.best.improve(&variant.best, texts)?;
+                whole.first.improve(&variant.first, texts)?;
             }
-            return Ok(vec![group]);
+            return Ok(smallvec![whole]);
         }
         // Within one chain of lines only the fullest counts: some proxies write zeros first. What leads to a
         // fuller one anywhere does not stand by itself elsewhere, in a copy that ends early.
@@ -277,8 +277,8 @@ impl Cluster {
         for chain in &chains {
             let fullest = chain.variants.iter().max_by_key(|at| {
                 let variant = &self.variants[**at];
-                let input: u64 = variant.input.iter().sum();
-                (input, variant.best.tokens.output, **at)
+                let tokens = &variant.best.tokens;
+                (tokens.context(), tokens.output, **at)
             });
             for at in &chain.variants {
                 leads_to[*at].extend(fullest.filter(|fullest| *fullest != at));
@@ -288,12 +288,7 @@ impl Cluster {
             .variants
             .iter()
             .zip(&leads_to)
-            .map(|(variant, fuller)| {
-                fuller.is_empty().then_some(Group {
-                    best: variant.best,
-                    first: variant.first,
-                })
-            })
+            .map(|(variant, fuller)| fuller.is_empty().then(|| group(variant)))
             .collect();
         for (variant, fuller) in self.variants.iter().zip(&mut leads_to) {
             fuller.sort_unstable();
@@ -301,9 +296,8 @@ impl Cluster {
             // Zeros that many responses began with tell of none when it began.
             if let [one] = fuller.as_slice()
                 && let Some(group) = &mut groups[*one]
-                && variant.first.is_earlier(&group.first, names)?
             {
-                group.first = variant.first;
+                group.first.improve(&variant.first, texts)?;
             }
         }
         Ok(groups.into_iter().flatten().collect())
@@ -319,7 +313,7 @@ impl Cluster {
                         other
                             .main
                             .iter()
-                            .any(|two| self.variants[*one].input != self.variants[*two].input)
+                            .any(|two| self.variants[*one].key().1 != self.variants[*two].key().1)
                     })
             })
         })

@@ -364,7 +364,7 @@ fn load(connection: &Connection, id: i64) -> rusqlite::Result<Option<FileState>>
             Ok(FileState {
                 id: Some(id),
                 path: row.get(0)?,
-                source: super::responses::source(row.get(1)?),
+                source: super::dimensions::source(row.get(1)?),
                 identity: (unsigned(row, 2)?, unsigned(row, 3)?),
                 size: unsigned(row, 4)?,
                 mtime: row.get(5)?,
@@ -404,7 +404,7 @@ fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64
             rusqlite::params![
                 state.id,
                 state.path,
-                super::responses::source_number(state.source),
+                super::dimensions::source_number(state.source),
                 signed(state.identity.0),
                 signed(state.identity.1),
                 signed(state.size),

@@ -6,6 +6,7 @@
 pub mod alerts;
 mod cluster;
 mod cursors;
+mod dimensions;
 pub mod files;
 mod lock;
 mod names;
@@ -27,6 +28,7 @@ use std::{
 /// Schema steps in order; a ledger at version n has run the first n. Append only.
 const STEPS: &[&[&str]] = &[&[
     names::CREATE,
+    dimensions::CREATE,
     files::CREATE,
     cursors::CREATE,
     responses::CREATE,

@@ -1,7 +1,7 @@
 //! Table `names`: each text (session, project, model, path …) once, with a number.
 
-use super::cluster::Names;
-use rusqlite::{Connection, OptionalExtension as _};
+use super::dimensions::{Known, find_or_insert};
+use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(super) struct NameCache {
     unsettled: bool,
     ids: FxHashMap<Arc<str>, NameId>,
     texts: FxHashMap<NameId, Arc<str>>,
+    pub(super) dimensions: Known,
 }
 
 impl NameCache {
@@ -58,37 +59,28 @@ impl NameCache {
 
 /// The cache with the connection to ask when it does not know.
 pub(super) struct NamesOn<'a> {
-    cache: &'a mut NameCache,
-    connection: &'a Connection,
+    pub(super) cache: &'a mut NameCache,
+    pub(super) connection: &'a Connection,
 }
 
-impl Names for NamesOn<'_> {
-    fn id(&mut self, text: &str) -> rusqlite::Result<NameId> {
+impl NamesOn<'_> {
+    pub(super) fn id(&mut self, text: &str) -> rusqlite::Result<NameId> {
         if text.is_empty() {
             return Ok(NameId::default());
         }
         if let Some(id) = self.cache.ids.get(text) {
             return Ok(*id);
         }
-        let known = self
-            .connection
-            .prepare_cached("SELECT id FROM names WHERE text = ?1")?
-            .query_row([text], |row| row.get(0))
-            .optional()?;
-        let id = match known {
-            Some(id) => id,
-            None => {
-                self.connection
-                    .prepare_cached("INSERT INTO names (text) VALUES (?1)")?
-                    .execute([text])?;
-                let id = self.connection.last_insert_rowid();
-                u32::try_from(id).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, id))?
-            }
-        };
+        let id = find_or_insert(
+            self.connection,
+            "SELECT id FROM names WHERE text = ?1",
+            "INSERT INTO names (text) VALUES (?1)",
+            [text],
+        )?;
         Ok(self.cache.remember(NameId(id), text.into()))
     }
 
-    fn text(&mut self, id: NameId) -> rusqlite::Result<Arc<str>> {
+    pub(super) fn text(&mut self, id: NameId) -> rusqlite::Result<Arc<str>> {
         if id == NameId::default() {
             return Ok("".into());
         }

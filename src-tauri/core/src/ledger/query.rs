@@ -2,10 +2,9 @@
 
 use super::{
     Ledger, LedgerError,
-    cluster::Names as _,
+    dimensions::{source, source_number},
     names::NameId,
-    responses::{source, source_number},
-    rollups::{SUMS, amount, day_number, day_of_number},
+    rollups::{DIMENSIONS, SUMS, amount, day_number, day_of_number},
     state,
 };
 use crate::{
@@ -131,7 +130,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(&format!(
-                "SELECT slot, source, agent, project, session, model, {SUMS} FROM rollups
+                "SELECT slot, source, agent, project, session, models.model, {SUMS} FROM rollups {DIMENSIONS}
                  WHERE slot >= ?1 AND slot < ?2 ORDER BY slot"
             ))?;
             let mut rows = statement.query([slots.start, slots.end])?;

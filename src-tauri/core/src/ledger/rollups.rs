@@ -1,8 +1,13 @@
 //! Tables `rollups` (by quarter hour and every dimension) and `days` (by local day, source and model), both
 //! always equal to the sum of `responses`.
 
-use super::{Ledger, LedgerError, names::NameId, responses::EFFECTIVE, state};
-use crate::{summary::Amount, time::Slot};
+use super::{
+    Ledger, LedgerError,
+    dimensions::{ModelId, OwnerId, source_number},
+    names::{NameId, NamesOn},
+    state,
+};
+use crate::{money::NanoUsd, summary::Amount, time::Slot, usage::Tokens};
 use jiff::{civil::Date, tz::TimeZone};
 use rusqlite::{Connection, Row};
 use rustc_hash::FxHashMap;
@@ -11,10 +16,7 @@ use std::collections::HashMap;
 pub(super) const CREATE: &str = "
 CREATE TABLE rollups (
   slot INTEGER NOT NULL,
-  source INTEGER NOT NULL,
-  agent INTEGER NOT NULL,
-  project INTEGER NOT NULL,
-  session INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
   model INTEGER NOT NULL,
   responses INTEGER NOT NULL,
   unpriced INTEGER NOT NULL,
@@ -25,7 +27,7 @@ CREATE TABLE rollups (
   cache_write_5m INTEGER NOT NULL,
   cache_write_1h INTEGER NOT NULL,
   unsplit INTEGER NOT NULL,
-  PRIMARY KEY (slot, source, agent, project, session, model)
+  PRIMARY KEY (slot, owner, model)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE days (
   day INTEGER NOT NULL,
@@ -48,11 +50,8 @@ CREATE TABLE days (
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) slot: Slot,
-    pub(super) source: i64,
-    pub(super) agent: NameId,
-    pub(super) project: NameId,
-    pub(super) session: NameId,
-    pub(super) model: NameId,
+    pub(super) owner: OwnerId,
+    pub(super) model: ModelId,
 }
 
 /// Sums of one row, or what is to be added to it: responses, unpriced, cost, then the six token classes.
@@ -61,6 +60,25 @@ pub(super) type Sums = [i64; 9];
 /// The columns of [`Sums`], in order.
 pub(super) const SUMS: &str =
     "responses, unpriced, cost, input, output, cache_read, cache_write_5m, cache_write_1h, unsplit";
+
+/// What one response adds.
+pub(super) fn sums(tokens: &Tokens, cost: Option<NanoUsd>) -> Sums {
+    [
+        1,
+        i64::from(cost.is_none()),
+        cost.unwrap_or_default().0,
+        tokens.input.cast_signed(),
+        tokens.output.cast_signed(),
+        tokens.cache_read.cast_signed(),
+        tokens.cache_write_5m.cast_signed(),
+        tokens.cache_write_1h.cast_signed(),
+        tokens.unsplit.cast_signed(),
+    ]
+}
+
+/// Joins what a row's owner and model stand for.
+pub(super) const DIMENSIONS: &str =
+    "JOIN owners ON owners.id = rollups.owner JOIN models ON models.id = rollups.model";
 
 const ADD: &str = "ON CONFLICT DO UPDATE SET responses = responses + excluded.responses,
   unpriced = unpriced + excluded.unpriced, cost = cost + excluded.cost, input = input + excluded.input,
@@ -73,8 +91,8 @@ pub(super) fn amount(row: &Row<'_>, from: usize) -> rusqlite::Result<Amount> {
     Ok(Amount {
         responses: unsigned(0)?,
         unpriced_responses: unsigned(1)?,
-        cost: crate::money::NanoUsd(row.get(from + 2)?),
-        tokens: crate::usage::Tokens {
+        cost: NanoUsd(row.get(from + 2)?),
+        tokens: Tokens {
             input: unsigned(3)?,
             output: unsigned(4)?,
             cache_read: unsigned(5)?,
@@ -96,7 +114,7 @@ pub(super) fn day_of_number(number: i64) -> Date {
 
 /// Adds to the rollups, and to the days of the ledger's zone; rows that come to nothing disappear.
 pub(super) fn add(
-    connection: &Connection,
+    names: &mut NamesOn<'_>,
     changes: FxHashMap<Key, Sums>,
     zone: &TimeZone,
 ) -> rusqlite::Result<()> {
@@ -105,12 +123,13 @@ pub(super) fn add(
         .filter(|(_, sums)| *sums != Sums::default())
         .collect();
     changes.sort_unstable_by_key(|(key, _)| *key);
+    let connection = names.connection;
     let mut days: HashMap<(i64, i64, NameId), Sums> = HashMap::new();
     let mut shrunk = false;
     {
         let mut upsert = connection.prepare_cached(&format!(
-            "INSERT INTO rollups (slot, source, agent, project, session, model, {SUMS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) {ADD}"
+            "INSERT INTO rollups (slot, owner, model, {SUMS})
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) {ADD}"
         ))?;
         let mut last: Option<(Slot, i64)> = None;
         for (key, sums) in &changes {
@@ -127,10 +146,7 @@ pub(super) fn add(
             ] = *sums;
             upsert.execute(rusqlite::params![
                 key.slot.0,
-                key.source,
-                key.agent.0,
-                key.project.0,
-                key.session.0,
+                key.owner.0,
                 key.model.0,
                 responses,
                 unpriced,
@@ -148,7 +164,9 @@ pub(super) fn add(
                 _ => day_number(key.slot.start().day(zone)),
             };
             last = Some((key.slot, day));
-            let of_day = days.entry((day, key.source, key.model)).or_default();
+            let source = source_number(names.owner_of(key.owner)?.0);
+            let [_, model] = names.model_of(key.model)?;
+            let of_day = days.entry((day, source, model)).or_default();
             for (sum, more) in of_day.iter_mut().zip(sums) {
                 *sum += more;
             }
@@ -191,26 +209,18 @@ fn add_days(
     Ok(())
 }
 
-/// Computes the rollups anew from the responses.
-pub(super) fn rebuild(connection: &Connection, zone: &TimeZone) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!(
-        "DELETE FROM rollups;
-         INSERT INTO rollups (slot, source, agent, project, session, model, {SUMS})
-         SELECT at / {millis}, source, agent, project, session, model, COUNT(*), SUM({EFFECTIVE} IS NULL),
-           COALESCE(SUM({EFFECTIVE}), 0), SUM(input), SUM(output), SUM(cache_read), SUM(cache_write_5m),
-           SUM(cache_write_1h), SUM(unsplit)
-         FROM responses GROUP BY 1, 2, 3, 4, 5, 6;",
-        millis = crate::time::SLOT_MILLIS
-    ))?;
-    rebuild_days(connection, zone)
+/// Forgets all sums, before all responses are counted anew.
+pub(super) fn clear(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("DELETE FROM rollups; DELETE FROM days")
 }
 
 fn rebuild_days(connection: &Connection, zone: &TimeZone) -> rusqlite::Result<()> {
     connection.execute_batch("DELETE FROM days")?;
     let mut days: HashMap<(i64, i64, NameId), Sums> = HashMap::new();
     {
-        let mut statement =
-            connection.prepare(&format!("SELECT slot, source, model, {SUMS} FROM rollups"))?;
+        let mut statement = connection.prepare(&format!(
+            "SELECT slot, source, models.model, {SUMS} FROM rollups {DIMENSIONS}"
+        ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let day = day_number(Slot(row.get(0)?).start().day(zone));

@@ -49,7 +49,7 @@ fn set(line: &mut Json, path: &str, value: Json) {
     }
 }
 
-fn cluster(at: Option<UnixMillis>, input: u64, output: u64) -> u128 {
+fn cluster(at: Option<UnixMillis>, input: u64, output: u64) -> u64 {
     let at = at.map_or(Vec::new(), |at| at.0.to_le_bytes().to_vec());
     let used = [input.to_le_bytes(), output.to_le_bytes()].concat();
     hash::cluster(&[b"openclaw", b"e3", &at, &used])
