@@ -87,9 +87,6 @@ fn watch(as_json: bool) -> Result<(), Failure> {
 
 /// One line that says it all, for a pipe.
 fn line(update: &Update) -> String {
-    let Some(summary) = &update.summary else {
-        return "today's spend is not known".into();
-    };
     let state = match update.status.phase {
         Phase::CatchingUp(progress) => format!(
             ", reading {} of {} files",
@@ -98,19 +95,22 @@ fn line(update: &Update) -> String {
         Phase::Live => String::new(),
         Phase::Stopped => ", not following the logs".into(),
     };
-    format!(
-        "{} {} today, {}{state}",
-        summary.day,
-        cost(&summary.today),
-        responses(summary.today.responses)
-    )
+    match &update.summary {
+        Some(summary) => format!(
+            "{} {} today, {}{state}",
+            summary.day,
+            cost(&summary.today),
+            responses(summary.today.responses)
+        ),
+        None => format!("today's spend is not known yet{state}"),
+    }
 }
 
 /// Draws the whole screen anew.
 fn screen(update: &Update) -> Result<(), Failure> {
     let mut text = match &update.summary {
         Some(summary) => text(summary),
-        None => "Today's spend is not known.\n".into(),
+        None => "Today's spend is not known yet.\n".into(),
     };
     if let Phase::CatchingUp(progress) = update.status.phase {
         text += &format!(

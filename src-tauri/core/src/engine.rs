@@ -51,6 +51,10 @@ const UNWATCHED_SCAN: Duration = Duration::from_secs(15);
 const CONFIG_RESTS: Duration = Duration::from_millis(200);
 /// Events closer together than this are looked at together.
 const COALESCE: Duration = Duration::from_millis(100);
+
+/// A look at everything is followed by a rest of this many times its length: a storm of events that each ask for one
+/// (an overflowing queue, folders made by the hundred) never costs more than a tenth of a core.
+const SCAN_RESTS: u32 = 9;
 /// How often files that changed lately, or wait for the end of a line, are looked at without an event.
 const HOT: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 2 } else { 1 });
 /// How long a file stays hot.
@@ -159,6 +163,8 @@ struct Engine {
     hot: HashMap<PathBuf, Instant>,
     last_pass: Option<Instant>,
     last_scan: Instant,
+    /// How long the next look at everything waits.
+    scan_rest: Duration,
     last_hot: Instant,
     last_told: Instant,
     caught_up_at: Option<UnixMillis>,
@@ -195,6 +201,7 @@ impl Engine {
             hot: HashMap::new(),
             last_pass: None,
             last_scan: now,
+            scan_rest: Duration::ZERO,
             last_hot: now,
             last_told: now,
             caught_up_at: None,
@@ -245,10 +252,15 @@ impl Engine {
                 if ingest.is_behind() {
                     left = Duration::ZERO;
                 }
-                if !self.dirty.is_empty() || self.scan_wanted {
-                    left = left.min(self.last_pass.map_or(Duration::ZERO, |last| {
-                        COALESCE.saturating_sub(last.elapsed())
-                    }));
+                let pass = self.last_pass.map_or(Duration::ZERO, |last| {
+                    COALESCE.saturating_sub(last.elapsed())
+                });
+                if !self.dirty.is_empty() {
+                    left = left.min(pass);
+                }
+                if self.scan_wanted {
+                    let rest = self.scan_rest.saturating_sub(self.last_scan.elapsed());
+                    left = left.min(pass.max(rest));
                 }
                 if !self.hot.is_empty() {
                     left = left.min(HOT.saturating_sub(self.last_hot.elapsed()));
@@ -283,7 +295,8 @@ impl Engine {
             return Ok(());
         };
         let due = self.last_pass.is_none_or(|last| last.elapsed() >= COALESCE);
-        if due && self.scan_wanted {
+        if due && self.scan_wanted && self.last_scan.elapsed() >= self.scan_rest {
+            let began = Instant::now();
             let folders: Vec<PathBuf> = ingest
                 .follower
                 .roots()
@@ -302,6 +315,7 @@ impl Engine {
             }
             (self.scan_wanted, self.last_scan, self.last_pass) =
                 (false, Instant::now(), Some(Instant::now()));
+            self.scan_rest = SCAN_RESTS * began.elapsed();
         }
         if due && !self.dirty.is_empty() {
             let paths: Vec<PathBuf> = self.dirty.drain().collect();
@@ -599,6 +613,8 @@ impl Engine {
             });
         };
         let summary = crate::api::summary(ledger, now, &zone, &zone_name)?;
+        // An empty ledger says nothing before the logs have been looked at.
+        let unknown = status.phase != Phase::Live && ledger.first_slot()?.is_none();
         let paused_until = crate::api::paused_until(ledger, now)?;
         let mut status = status;
         match &mut self.role {
@@ -638,7 +654,7 @@ impl Engine {
             fired.clear();
         }
         Ok(Update {
-            summary: Some(summary),
+            summary: (!unknown).then_some(summary),
             status,
             fired,
             open_alert: alerts.into_iter().next(),
