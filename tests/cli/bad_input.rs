@@ -463,6 +463,37 @@ fn a_database_of_an_unknown_kind_is_told_and_the_rest_counts() {
 }
 
 #[test]
+fn a_table_of_an_unknown_kind_is_told_as_long_as_it_is_there() {
+    let home = Home::new();
+    home.openclaw_fixture();
+    let owner = database(&home);
+    let archive = "session_transcript_archives";
+    owner
+        .execute_batch(&format!(
+            "DROP TABLE IF EXISTS {archive}; CREATE TABLE {archive} (session_id TEXT, archive_cbor BLOB)"
+        ))
+        .expect("a change");
+    let path = owner.path().expect("a path").to_owned();
+    drop(owner);
+    for look in ["the first", "one that finds nothing new"] {
+        let answer = home.run(REPORT);
+        assert_eq!(
+            (answer.code, answer.err),
+            (
+                Some(0),
+                format!(
+                    "clawspend: {path} keeps {archive} in a form that is not known; the rest of it was read\n\
+                     Hint: update Clawspend: the figures may leave out what only stands there\n"
+                )
+            ),
+            "{look}"
+        );
+        let report: Value = serde_json::from_str(&answer.out).expect("JSON");
+        assert_eq!(report["totals"]["responses"], 17, "{look}");
+    }
+}
+
+#[test]
 fn counts_at_the_edge_of_belief_add_up() {
     let home = Home::new();
     let lines: Vec<String> = (1..=9)

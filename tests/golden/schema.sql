@@ -47,6 +47,7 @@ CREATE TABLE files (
   size INTEGER NOT NULL,
   mtime INTEGER NOT NULL,
   stamp TEXT NOT NULL,
+  unknown TEXT NOT NULL,
   generation INTEGER NOT NULL,
   offset INTEGER NOT NULL,
   head_length INTEGER NOT NULL,

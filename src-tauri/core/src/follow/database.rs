@@ -8,7 +8,10 @@ use super::{
 use crate::{
     api::Problem,
     dialects::openclaw,
-    ledger::{Batch, LedgerError, files::FileState},
+    ledger::{
+        Batch, LedgerError,
+        files::{FileState, Known},
+    },
     time::UnixMillis,
 };
 use std::collections::{HashMap, hash_map::Entry};
@@ -70,6 +73,7 @@ pub(super) fn read(
     state.counts.no_usage += reading.passed_over;
     state.identity = pending.stat.identity;
     state.size = pending.stat.size;
+    state.unknown = reading.unknown.join(", ");
     state.stamp = if reading.more {
         String::new()
     } else {
@@ -87,6 +91,20 @@ pub(super) fn read(
 pub(super) fn stamp_text(stamp: &Stamp, rested: bool) -> String {
     let text = serde_json::to_string(stamp).unwrap_or_default();
     if rested { text } else { format!("~{text}") }
+}
+
+/// A database of which something was not read, because this Clawspend does not know its form.
+pub(super) fn half_known(known: &Known) -> Option<Problem> {
+    let tells = !known.unknown.is_empty() && !known.gone;
+    tells.then(|| Problem {
+        code: "database_half_known".into(),
+        message: format!(
+            "{} keeps {} in a form that is not known; the rest of it was read",
+            known.path, known.unknown
+        ),
+        hint: "update Clawspend: the figures may leave out what only stands there".into(),
+        serious: true,
+    })
 }
 
 fn problem(pending: &Pending, incomplete: &Incomplete) -> Problem {

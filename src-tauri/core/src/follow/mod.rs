@@ -200,6 +200,8 @@ impl Follower {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems: Vec<Problem> = self.problems.values().cloned().collect();
+        let known = self.known.values();
+        problems.extend(known.filter_map(database::half_known));
         problems.sort_by(|one, two| one.message.cmp(&two.message));
         problems
     }
@@ -539,6 +541,7 @@ impl Follower {
             size: state.size,
             mtime: state.mtime,
             stamp: state.stamp,
+            unknown: state.unknown,
             gone: false,
         });
     }

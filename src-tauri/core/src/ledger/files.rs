@@ -20,6 +20,7 @@ CREATE TABLE files (
   size INTEGER NOT NULL,
   mtime INTEGER NOT NULL,
   stamp TEXT NOT NULL,
+  unknown TEXT NOT NULL,
   generation INTEGER NOT NULL,
   offset INTEGER NOT NULL,
   head_length INTEGER NOT NULL,
@@ -94,6 +95,8 @@ pub struct Known {
     pub mtime: i64,
     /// A database's stamp when last read; empty for files.
     pub stamp: String,
+    /// See [`FileState::unknown`].
+    pub unknown: String,
     /// It was missing at the last full scan.
     pub gone: bool,
 }
@@ -115,6 +118,8 @@ pub struct FileState {
     pub mtime: i64,
     /// See [`Known::stamp`].
     pub stamp: String,
+    /// Of a database, the tables whose form is unknown and that were not read, with commas between; mostly empty.
+    pub unknown: String,
     /// How often its content turned out to be another.
     pub generation: u32,
     /// The byte after the last complete line that was read.
@@ -143,6 +148,7 @@ impl FileState {
             size: 0,
             mtime: 0,
             stamp: String::new(),
+            unknown: String::new(),
             generation: 0,
             offset: 0,
             head_length: 0,
@@ -196,7 +202,7 @@ impl Ledger {
     pub fn known_files(&self) -> Result<Vec<Known>, LedgerError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT id, path, device, inode, size, mtime, stamp, gone FROM files",
+                "SELECT id, path, device, inode, size, mtime, stamp, unknown, gone FROM files",
             )?;
             let rows = statement.query_map([], |row| {
                 Ok(Known {
@@ -206,7 +212,8 @@ impl Ledger {
                     size: unsigned(row, 4)?,
                     mtime: row.get(5)?,
                     stamp: row.get(6)?,
-                    gone: row.get(7)?,
+                    unknown: row.get(7)?,
+                    gone: row.get(8)?,
                 })
             })?;
             rows.collect()
@@ -357,7 +364,7 @@ fn load(connection: &Connection, id: i64) -> rusqlite::Result<Option<FileState>>
     connection
         .prepare_cached(
             "SELECT path, source, device, inode, size, mtime, stamp, generation, offset, head_length, head, anchor, carry,
-                    counted, no_usage, not_assistant, synthetic, zero_usage, blank, broken
+                    unknown, counted, no_usage, not_assistant, synthetic, zero_usage, blank, broken
              FROM files WHERE id = ?1",
         )?
         .query_row([id], |row| {
@@ -375,7 +382,8 @@ fn load(connection: &Connection, id: i64) -> rusqlite::Result<Option<FileState>>
                 head: unsigned(row, 10)?,
                 anchor: unsigned(row, 11)?,
                 carry: row.get(12)?,
-                counts: counts(row, 13)?,
+                unknown: row.get(13)?,
+                counts: counts(row, 14)?,
             })
         })
         .optional()
@@ -390,12 +398,13 @@ fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64
     let id = connection
         .prepare_cached(
             "INSERT INTO files (id, path, source, device, inode, size, mtime, stamp, generation, offset, head_length,
-               head, anchor, carry, gone, counted, no_usage, not_assistant, synthetic, zero_usage, blank, broken)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+               head, anchor, carry, unknown, gone, counted, no_usage, not_assistant, synthetic, zero_usage, blank, broken)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17, ?18, ?19, ?20, ?21,
+               ?22)
              ON CONFLICT (id) DO UPDATE SET path = excluded.path, device = excluded.device, inode = excluded.inode,
                size = excluded.size, mtime = excluded.mtime, stamp = excluded.stamp, generation = excluded.generation,
                offset = excluded.offset, head_length = excluded.head_length, head = excluded.head,
-               anchor = excluded.anchor, carry = excluded.carry, gone = 0, counted = excluded.counted,
+               anchor = excluded.anchor, carry = excluded.carry, unknown = excluded.unknown, gone = 0, counted = excluded.counted,
                no_usage = excluded.no_usage, not_assistant = excluded.not_assistant, synthetic = excluded.synthetic,
                zero_usage = excluded.zero_usage, blank = excluded.blank, broken = excluded.broken
              RETURNING id",
@@ -416,6 +425,7 @@ fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64
                 signed(state.head),
                 signed(state.anchor),
                 state.carry,
+                state.unknown,
                 signed(counts.counted),
                 signed(counts.no_usage),
                 signed(counts.not_assistant),
