@@ -2,7 +2,7 @@
 
 use crate::home::{Answer, Home, NINE, response};
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 
 const REPORT: &str = "report --since 2026-01-01 --until 2026-12-31 --timezone UTC --json";
@@ -108,7 +108,7 @@ fn what_is_not_ours_to_write_is_refused_and_left_as_it_is() {
     ];
     for (home, message) in cases {
         let before = fs::read(home.ledger()).expect("the file");
-        for arguments in [REPORT, "today", "doctor", "report --no-refresh"] {
+        for arguments in [REPORT, "today", "report --no-refresh"] {
             let expected = Answer {
                 code: Some(1),
                 out: String::new(),
@@ -116,6 +116,24 @@ fn what_is_not_ours_to_write_is_refused_and_left_as_it_is() {
             };
             assert_eq!(home.run(arguments), expected, "{arguments}");
         }
+        // A doctor tells what can be told without it.
+        let doctor = home.run("doctor --json");
+        let ends = (doctor.code, doctor.err);
+        assert_eq!(ends, (Some(1), format!("clawspend: {message}")));
+        let told: Value = serde_json::from_str(&doctor.out).expect("JSON");
+        let roots = told["roots"].as_array().expect("roots");
+        let files: u64 = roots.iter().filter_map(|root| root["files"].as_u64()).sum();
+        let (sentence, hint) = message.split_once("\nHint: ").expect("a hint");
+        assert_eq!(
+            (files, &told["ledger"]["integrity"], &told["problems"]),
+            (
+                1,
+                &json!([sentence]),
+                &json!([{
+                    "code": "ledger", "message": sentence, "hint": hint.trim_end(), "serious": true
+                }])
+            )
+        );
         assert_eq!(fs::read(home.ledger()).expect("the file"), before);
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     table::{Align, bytes, count, responses, table},
 };
 use clawspend_core::{
-    api::{Doctor, Phase, Reader, RootState},
+    api::{Doctor, Phase, Problem, Reader, RootState, doctor_without_ledger},
+    environment::Environment,
     pricing::PriceBook,
     time::UnixMillis,
     usage::Source,
@@ -27,17 +28,19 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = environment()?;
-    let found = if arguments.no_refresh {
-        Vec::new()
-    } else {
-        refresh(&environment)?
-    };
-    let mut doctor = Reader::open(environment)?.doctor(UnixMillis::now())?;
-    for problem in found {
-        if !doctor.problems.contains(&problem) {
-            doctor.problems.push(problem);
+    let (doctor, failure) = match with_ledger(&environment, arguments.no_refresh) {
+        Ok(doctor) => (doctor, None),
+        // What is wrong with the ledger is what a doctor is asked for; the rest is told all the same.
+        Err(failure) => {
+            let trouble = Problem {
+                code: "ledger".into(),
+                message: failure.message.clone(),
+                hint: failure.hint.clone(),
+                serious: true,
+            };
+            (doctor_without_ledger(&environment, trouble), Some(failure))
         }
-    }
+    };
     let states: Vec<&Path> = doctor
         .roots
         .iter()
@@ -56,7 +59,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         as_json(&doctor, &findings)
     } else {
         as_text(&doctor, &findings)
-    })
+    })?;
+    failure.map_or(Ok(()), Err)
+}
+
+fn with_ledger(environment: &Environment, no_refresh: bool) -> Result<Doctor, Failure> {
+    let found = if no_refresh {
+        Vec::new()
+    } else {
+        refresh(environment)?
+    };
+    let mut doctor = Reader::open(environment.clone())?.doctor(UnixMillis::now())?;
+    for problem in found {
+        if !doctor.problems.contains(&problem) {
+            doctor.problems.push(problem);
+        }
+    }
+    Ok(doctor)
 }
 
 fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {

@@ -453,6 +453,46 @@ impl Reader {
     }
 }
 
+/// What can be told when `trouble` keeps the ledger shut: the roots with the files that are there, and problems.
+#[must_use]
+pub fn doctor_without_ledger(environment: &Environment, trouble: Problem) -> Doctor {
+    let (config, mut problems) = environment.config();
+    let mut follower = Follower::without_ledger(environment.roots(&config));
+    let found = follower.scan(None).unwrap_or_default();
+    let mut roots = follower.root_report();
+    for root in &mut roots {
+        let below = || {
+            found
+                .iter()
+                .filter(|file| file.path.starts_with(&root.path))
+        };
+        (root.files, root.bytes) = (
+            below().count() as u64,
+            below().map(|file| file.unread).sum(),
+        );
+    }
+    problems.extend(follower.problems());
+    let integrity = vec![trouble.message.clone()];
+    problems.push(trouble);
+    Doctor {
+        roots,
+        counts: Counts::default(),
+        broken: Vec::new(),
+        ledger_path: path_text(&environment.paths.ledger()),
+        ledger_bytes: 0,
+        responses: 0,
+        integrity,
+        config_path: path_text(&environment.paths.config_file()),
+        unpriced: Vec::new(),
+        status: Status {
+            phase: Phase::Stopped,
+            problems: Vec::new(),
+            caught_up_at: None,
+        },
+        problems,
+    }
+}
+
 /// The figures around today.
 pub(crate) fn summary(
     ledger: &mut Ledger,

@@ -62,13 +62,13 @@ pub struct Follower {
 /// A file with something new, as far as its outside tells.
 #[derive(Debug, Clone)]
 pub struct Pending {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     source: Source,
     log: LogFile,
     stat: Stat,
     known: Option<i64>,
     /// Bytes to read, as far as the outside tells.
-    unread: u64,
+    pub(crate) unread: u64,
     /// Found by a full scan: of a database, every session is compared.
     thorough: bool,
 }
@@ -143,7 +143,15 @@ impl Follower {
     /// # Errors
     /// [`LedgerError`].
     pub fn new(roots: Vec<RootSpec>, ledger: &Ledger) -> Result<Self, LedgerError> {
-        let mut follower = Self {
+        let mut follower = Self::without_ledger(roots);
+        follower.reload(ledger)?;
+        Ok(follower)
+    }
+
+    /// Looks at these roots as if nothing had ever been read.
+    #[must_use]
+    pub fn without_ledger(roots: Vec<RootSpec>) -> Self {
+        Self {
             roots,
             known: FxHashMap::default(),
             by_identity: FxHashMap::default(),
@@ -152,9 +160,7 @@ impl Follower {
             blocked: HashMap::new(),
             cursors: HashMap::new(),
             problems: HashMap::new(),
-        };
-        follower.reload(ledger)?;
-        Ok(follower)
+        }
     }
 
     /// Takes all positions from the ledger again, for instance after a commit that failed.
