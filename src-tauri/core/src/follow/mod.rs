@@ -97,18 +97,19 @@ impl Queue {
         self.files.is_empty()
     }
 
-    /// Adds what a look found.
-    pub fn extend(&mut self, pending: Vec<Pending>) {
-        let idle = self.files.is_empty();
-        if idle {
+    /// Adds what a look found and is not waiting already.
+    pub fn extend(&mut self, mut pending: Vec<Pending>) {
+        if self.files.is_empty() {
             self.progress = Progress::default();
+        } else {
+            let queued: FxHashSet<&Path> =
+                self.files.iter().map(|file| file.path.as_path()).collect();
+            pending.retain(|file| !queued.contains(file.path.as_path()));
         }
         for file in pending {
-            if idle || self.files.iter().all(|queued| queued.path != file.path) {
-                self.progress.files_total += 1;
-                self.progress.bytes_total += file.unread;
-                self.files.push_back(file);
-            }
+            self.progress.files_total += 1;
+            self.progress.bytes_total += file.unread;
+            self.files.push_back(file);
         }
     }
 
