@@ -51,7 +51,6 @@ const UNWATCHED_SCAN: Duration = Duration::from_secs(15);
 const CONFIG_RESTS: Duration = Duration::from_millis(200);
 /// Events closer together than this are looked at together.
 const COALESCE: Duration = Duration::from_millis(100);
-
 /// A look at everything is followed by a rest of this many times its length: a storm of events that each ask for one
 /// (an overflowing queue, folders made by the hundred) never costs more than a tenth of a core.
 const SCAN_RESTS: u32 = 9;
@@ -63,6 +62,7 @@ const HOT_FOR: Duration = Duration::from_secs(600);
 const PROGRESS: Duration = Duration::from_millis(500);
 /// How often a reader looks whether the ledger has changed.
 const READER_LOOK: Duration = Duration::from_millis(500);
+
 /// What is done with the updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {

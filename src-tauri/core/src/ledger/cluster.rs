@@ -69,7 +69,7 @@ struct Variant {
     request: u64,
     best: Best,
     first: First,
-    // As many as fit beside the pointer that more would need.
+    // Mostly one or two: a response is logged once for each of its blocks.
     lines: SmallVec<[Sheet; 2]>,
 }
 
@@ -104,6 +104,19 @@ impl Sighting {
         }
         Ok(texts.session(self.owner)?.cmp(&texts.session(other.owner)?))
     }
+
+    /// Whether it goes before `other`: by merit, else by where it lies.
+    fn wins(
+        &self,
+        by_merit: Ordering,
+        other: &Self,
+        texts: &mut impl Texts,
+    ) -> rusqlite::Result<bool> {
+        Ok(match by_merit {
+            Ordering::Equal => self.order(other, texts)?.is_lt(),
+            order => order.is_lt(),
+        })
+    }
 }
 
 impl Best {
@@ -119,11 +132,8 @@ impl Best {
                 Reverse(it.recorded),
             )
         };
-        let mut order = key(other).cmp(&key(self));
-        if order.is_eq() {
-            order = other.seen.order(&self.seen, texts)?;
-        }
-        if order.is_lt() {
+        let by_merit = key(other).cmp(&key(self));
+        if other.seen.wins(by_merit, &self.seen, texts)? {
             *self = *other;
         }
         Ok(())
@@ -134,11 +144,8 @@ impl First {
     /// Takes `other` where it rather owns the response: the earliest, then the original.
     fn improve(&mut self, other: &Self, texts: &mut impl Texts) -> rusqlite::Result<()> {
         let key = |it: &Self| (it.at, it.rank, it.forked);
-        let mut order = key(other).cmp(&key(self));
-        if order.is_eq() {
-            order = other.seen.order(&self.seen, texts)?;
-        }
-        if order.is_lt() {
+        let by_merit = key(other).cmp(&key(self));
+        if other.seen.wins(by_merit, &self.seen, texts)? {
             *self = *other;
         }
         Ok(())
