@@ -4,6 +4,7 @@ mod bad_input;
 mod contract;
 mod crash;
 mod days;
+mod dimensions;
 mod home;
 mod human;
 mod ledger;

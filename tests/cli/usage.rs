@@ -13,7 +13,12 @@ fn what_is_typed_wrong_ends_with_2_and_says_why() {
         (
             "report --by day,modle",
             "invalid value 'modle' for '--by <BY>': there is no such column; choose from day, hour, week, month, \
-             source, project, agent, session, model",
+             source, gateway, agent, subagent, project, branch, session, session_key, label, parent, created, channel, \
+             chat_type, provider, model, api, stop_reason",
+        ),
+        (
+            "report --where opus",
+            "invalid value 'opus' for '--where <COLUMN=VALUE>': write it as COLUMN=VALUE, such as model=claude-opus-5",
         ),
         (
             "report --since 20.11.2026",

@@ -16,6 +16,14 @@ CREATE TABLE broken (
   fault TEXT NOT NULL,
   PRIMARY KEY (file, offset)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE calls (
+  id INTEGER PRIMARY KEY,
+  provider INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  api INTEGER NOT NULL,
+  stop INTEGER NOT NULL,
+  UNIQUE (model, provider, api, stop)
+) STRICT;
 CREATE TABLE cursors (
   file INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
   session TEXT NOT NULL,
@@ -63,12 +71,6 @@ CREATE TABLE files (
   blank INTEGER NOT NULL,
   broken INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE models (
-  id INTEGER PRIMARY KEY,
-  provider INTEGER NOT NULL,
-  model INTEGER NOT NULL,
-  UNIQUE (model, provider)
-) STRICT;
 CREATE TABLE names (
   id INTEGER PRIMARY KEY,
   text TEXT NOT NULL UNIQUE
@@ -80,7 +82,9 @@ CREATE TABLE owners (
   project INTEGER NOT NULL,
   session INTEGER NOT NULL,
   branch INTEGER NOT NULL,
-  UNIQUE (session, project, agent, branch, source)
+  subagent INTEGER NOT NULL,
+  gateway INTEGER NOT NULL,
+  UNIQUE (session, project, agent, branch, subagent, gateway, source)
 ) STRICT;
 CREATE TABLE responses (
   id INTEGER PRIMARY KEY,
@@ -89,7 +93,7 @@ CREATE TABLE responses (
 CREATE TABLE rollups (
   slot INTEGER NOT NULL,
   owner INTEGER NOT NULL,
-  model INTEGER NOT NULL,
+  call INTEGER NOT NULL,
   responses INTEGER NOT NULL,
   unpriced INTEGER NOT NULL,
   cost INTEGER NOT NULL,
@@ -99,7 +103,18 @@ CREATE TABLE rollups (
   cache_write_5m INTEGER NOT NULL,
   cache_write_1h INTEGER NOT NULL,
   unsplit INTEGER NOT NULL,
-  PRIMARY KEY (slot, owner, model)
+  PRIMARY KEY (slot, owner, call)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sessions (
+  session INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  key INTEGER NOT NULL,
+  label INTEGER NOT NULL,
+  channel INTEGER NOT NULL,
+  chat_type INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  parent INTEGER NOT NULL,
+  PRIMARY KEY (session, source)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE state (
   key TEXT NOT NULL PRIMARY KEY,

@@ -5,7 +5,7 @@ use clawspend_core::{
     config::Config,
     environment::Environment,
     ingest::{Ingest, Opened, Prices},
-    ledger::Ledger,
+    ledger::{Ledger, query::Dimension},
     report::{Column, ReportRequest},
     summary::Amount,
     time::UnixMillis,
@@ -129,13 +129,14 @@ fn everything(environment: Environment) -> Everything {
         Column::Day,
         Column::Hour,
         Column::Source,
-        Column::Project,
-        Column::Agent,
-        Column::Session,
-        Column::Model,
+        Column::Of(Dimension::Project),
+        Column::Of(Dimension::Agent),
+        Column::Of(Dimension::Session),
+        Column::Of(Dimension::Model),
     ];
     let request = ReportRequest {
         by: by.to_vec(),
+        only: Vec::new(),
         since: date(2020, 1, 1),
         until: date(2030, 1, 1),
         zone: TimeZone::UTC,
@@ -166,7 +167,7 @@ fn rollups_are_the_sum_of_responses(environment: &Environment) {
     drop(ledger);
     let anew = rusqlite::Connection::open(copy).expect("a ledger");
     for (table, key) in [
-        ("rollups", "slot, owner, model"),
+        ("rollups", "slot, owner, call"),
         ("days", "day, source, model"),
     ] {
         let rows = |ledger: &rusqlite::Connection| -> Vec<Vec<i64>> {

@@ -6,7 +6,7 @@ use crate::{
 };
 use clawspend_core::{
     api::Reader,
-    report::{Column, Report, ReportRequest},
+    report::{Column, Filter, Report, ReportRequest},
     summary::Amount,
     time::{UnixMillis, add_days},
 };
@@ -14,9 +14,13 @@ use jiff::{civil::Date, tz::TimeZone};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What the rows are told apart by: any of day, hour, week, month, source, project, agent, session, model
+    /// What the rows are told apart by: any of day, hour, week, month, source, gateway, agent, subagent, project,
+    /// branch, session, session_key, label, parent, created, channel, chat_type, provider, model, api, stop_reason
     #[arg(long, value_delimiter = ',', value_parser = column, default_value = "day,source,model")]
     by: Vec<Column>,
+    /// Count only what matches, as model=claude-opus-5 or project=*/demo; of one column any, of several columns all
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_parser = filter)]
+    only: Vec<Filter>,
     /// First day, as 2026-11-20; thirty days back by default
     #[arg(long, value_parser = day)]
     since: Option<Date>,
@@ -35,10 +39,19 @@ pub(crate) struct Arguments {
 }
 
 fn column(word: &str) -> Result<Column, String> {
-    let known = Column::ALL.iter().find(|(_, name)| *name == word.trim());
-    known.map(|(column, _)| *column).ok_or_else(|| {
+    Column::of_word(word).ok_or_else(|| {
         let words: Vec<&str> = Column::ALL.iter().map(|(_, name)| *name).collect();
         format!("there is no such column; choose from {}", words.join(", "))
+    })
+}
+
+fn filter(text: &str) -> Result<Filter, String> {
+    let (word, pattern) = text
+        .split_once('=')
+        .ok_or_else(|| "write it as COLUMN=VALUE, such as model=claude-opus-5".to_owned())?;
+    Ok(Filter {
+        column: column(word)?,
+        pattern: pattern.into(),
     })
 }
 
@@ -77,6 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     by.dedup();
     let report = reader.report(ReportRequest {
         by,
+        only: arguments.only.clone(),
         since,
         until,
         zone,

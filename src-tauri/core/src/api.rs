@@ -9,7 +9,7 @@ use crate::{
     ledger::{
         IngestLock, Ledger, LedgerError,
         files::{Counts, path_text},
-        query::{Name, Rollup},
+        query::{Dimension, Name, Rollup},
         state,
     },
     money::NanoUsd,
@@ -374,9 +374,10 @@ impl Reader {
         let mut sessions = Breakdown::default();
         self.ledger
             .each_rollup(slots(since, summary.day, &self.zone), |row| {
-                models.add(row.model, None, row);
-                projects.add(row.project, None, row);
-                sessions.add(row.session, Some(row.project), row);
+                let project = row.name(Dimension::Project);
+                models.add(row.name(Dimension::Model), None, row);
+                projects.add(project, None, row);
+                sessions.add(row.name(Dimension::Session), Some(project), row);
             })?;
         let by_model = models.rows(&mut self.ledger, usize::MAX)?;
         let mut unpriced: Vec<BreakdownRow> = by_model
@@ -423,8 +424,9 @@ impl Reader {
                 .cloned(),
         );
         let mut models = Breakdown::default();
-        self.ledger
-            .each_rollup(0..now.slot().0 + 1, |row| models.add(row.model, None, row))?;
+        self.ledger.each_rollup(0..now.slot().0 + 1, |row| {
+            models.add(row.name(Dimension::Model), None, row);
+        })?;
         let mut unpriced = models.rows(&mut self.ledger, usize::MAX)?;
         unpriced.retain(|row| row.amount.unpriced_responses > 0);
         Ok(Doctor {

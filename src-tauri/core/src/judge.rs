@@ -3,7 +3,7 @@
 use crate::{
     alerts::{self, Episode, HourBurn, Situation, Top},
     config::Config,
-    ledger::{Ledger, LedgerError, state},
+    ledger::{Ledger, LedgerError, query::Dimension, state},
     money::NanoUsd,
     summary::Summary,
     time::{UnixMillis, slots},
@@ -57,8 +57,10 @@ fn top(ledger: &mut Ledger, time: Range<i64>) -> Result<Top, LedgerError> {
     let mut sessions: HashMap<_, NanoUsd> = HashMap::new();
     let mut models: HashMap<_, NanoUsd> = HashMap::new();
     ledger.each_rollup(time, |row| {
-        *sessions.entry((row.project, row.session)).or_default() += row.amount.cost;
-        *models.entry(row.model).or_default() += row.amount.cost;
+        *sessions
+            .entry((row.name(Dimension::Project), row.name(Dimension::Session)))
+            .or_default() += row.amount.cost;
+        *models.entry(row.name(Dimension::Model)).or_default() += row.amount.cost;
     })?;
     let mut found = Top::default();
     if let Some(((project, session), cost)) =

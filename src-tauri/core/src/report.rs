@@ -3,19 +3,17 @@
 use crate::{
     ledger::{
         Ledger, LedgerError,
-        query::{Name, Rollup},
+        query::{Dimension, Name, Rollup},
     },
     summary::Amount,
     time::{UnixMillis, slots, week_start},
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What rows can be told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// What rows can be told apart by, and chosen by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Column {
     /// Local day, `2026-11-20`.
     Day,
@@ -28,29 +26,43 @@ pub enum Column {
     Month,
     /// `claude-code` or `openclaw`.
     Source,
-    /// Working directory.
-    Project,
-    /// OpenClaw's agent; `main` or `subagent` for Claude Code.
-    Agent,
-    /// Session id.
-    Session,
-    /// Model as written in the log.
-    Model,
+    /// A text that is told of each response; empty where it is not known.
+    Of(Dimension),
 }
 
 impl Column {
     /// All of them, with the words used on the command line and as JSON keys.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 21] = [
         (Self::Day, "day"),
         (Self::Hour, "hour"),
         (Self::Week, "week"),
         (Self::Month, "month"),
         (Self::Source, "source"),
-        (Self::Project, "project"),
-        (Self::Agent, "agent"),
-        (Self::Session, "session"),
-        (Self::Model, "model"),
+        (Self::Of(Dimension::Gateway), "gateway"),
+        (Self::Of(Dimension::Agent), "agent"),
+        (Self::Of(Dimension::Subagent), "subagent"),
+        (Self::Of(Dimension::Project), "project"),
+        (Self::Of(Dimension::Branch), "branch"),
+        (Self::Of(Dimension::Session), "session"),
+        (Self::Of(Dimension::SessionKey), "session_key"),
+        (Self::Of(Dimension::Label), "label"),
+        (Self::Of(Dimension::Parent), "parent"),
+        (Self::Of(Dimension::Created), "created"),
+        (Self::Of(Dimension::Channel), "channel"),
+        (Self::Of(Dimension::ChatType), "chat_type"),
+        (Self::Of(Dimension::Provider), "provider"),
+        (Self::Of(Dimension::Model), "model"),
+        (Self::Of(Dimension::Api), "api"),
+        (Self::Of(Dimension::StopReason), "stop_reason"),
     ];
+
+    /// The column of this word; `chat-type` is `chat_type` too.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        let word = word.trim().replace('-', "_");
+        let known = Self::ALL.iter().find(|(_, known)| *known == word);
+        known.map(|(column, _)| *column)
+    }
 
     /// Its word.
     #[must_use]
@@ -62,11 +74,38 @@ impl Column {
     }
 }
 
+/// Only responses whose value matches count; an asterisk in the pattern stands for any text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// What is looked at.
+    pub column: Column,
+    /// What its value must be, as a report would print it.
+    pub pattern: String,
+}
+
+impl Filter {
+    fn matches(&self, value: &str) -> bool {
+        let mut parts = self.pattern.split('*');
+        let Some(rest) = value.strip_prefix(parts.next().unwrap_or_default()) else {
+            return false;
+        };
+        let Some(last) = parts.next_back() else {
+            return rest.is_empty();
+        };
+        let between = parts.try_fold(rest, |rest, part| {
+            rest.find(part).map(|at| &rest[at + part.len()..])
+        });
+        between.is_some_and(|rest| rest.ends_with(last))
+    }
+}
+
 /// What is asked: whole local days, both ends included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportRequest {
     /// What the rows are told apart by, in order of columns.
     pub by: Vec<Column>,
+    /// What counts: of the filters of one column any must match, and so for every column that has some.
+    pub only: Vec<Filter>,
     /// First day.
     pub since: Date,
     /// Last day.
@@ -110,8 +149,14 @@ enum Cell {
 /// [`LedgerError`].
 pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, LedgerError> {
     let zone = &request.zone;
+    let mut asked = request.by.clone();
+    for filter in &request.only {
+        if !asked.contains(&filter.column) {
+            asked.push(filter.column);
+        }
+    }
+    // By all that is asked for, also what rows are only chosen by.
     let mut sums: BTreeMap<Vec<Cell>, Amount> = BTreeMap::new();
-    let mut totals = Amount::default();
     let mut last: Option<(i64, Date)> = None;
     ledger.each_rollup(slots(request.since, request.until, zone), |row| {
         let day = match last {
@@ -119,33 +164,37 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
             _ => row.slot.start().day(zone),
         };
         last = Some((row.slot.0, day));
-        let cells = request
-            .by
-            .iter()
-            .map(|column| cell(*column, row, day, zone))
-            .collect();
-        *sums.entry(cells).or_default() += row.amount;
-        totals += row.amount;
+        let cells = asked.iter().map(|column| cell(*column, row, day, zone));
+        *sums.entry(cells.collect()).or_default() += row.amount;
     })?;
-    let mut rows = Vec::with_capacity(sums.len());
-    for (cells, amount) in sums {
+    let mut rows: BTreeMap<Vec<Cell>, ReportRow> = BTreeMap::new();
+    let mut totals = Amount::default();
+    for (mut cells, amount) in sums {
         let mut values = Vec::with_capacity(cells.len());
-        for (cell, column) in cells.iter().zip(&request.by) {
-            values.push(match cell {
-                Cell::Date(day) if *column == Column::Week => iso_week(*day),
-                Cell::Date(day) if *column == Column::Month => day.strftime("%Y-%m").to_string(),
-                Cell::Date(day) => day.to_string(),
-                Cell::Hour(at) => at
-                    .timestamp()
-                    .to_zoned(zone.clone())
-                    .strftime("%Y-%m-%dT%H:%M%:z")
-                    .to_string(),
-                Cell::Source(source) => source.as_str().to_owned(),
-                Cell::Name(name) => ledger.text(*name)?.to_string(),
-            });
+        for (cell, column) in cells.iter().zip(&asked) {
+            values.push(value(*cell, *column, zone, ledger)?);
         }
-        rows.push((cells, ReportRow { values, amount }));
+        let counts = asked.iter().zip(&values).all(|(column, value)| {
+            let mut filters = request
+                .only
+                .iter()
+                .filter(|it| it.column == *column)
+                .peekable();
+            filters.peek().is_none() || filters.any(|filter| filter.matches(value))
+        });
+        if !counts {
+            continue;
+        }
+        totals += amount;
+        cells.truncate(request.by.len());
+        values.truncate(request.by.len());
+        let row = rows.entry(cells).or_insert_with(|| ReportRow {
+            values,
+            amount: Amount::default(),
+        });
+        row.amount += amount;
     }
+    let mut rows: Vec<_> = rows.into_iter().collect();
     // Times in their own order, names by their text.
     rows.sort_by(|(cells, one), (others, two)| {
         let mut order = std::cmp::Ordering::Equal;
@@ -171,11 +220,28 @@ fn cell(column: Column, row: &Rollup, day: Date, zone: &TimeZone) -> Cell {
         Column::Month => Cell::Date(day.first_of_month()),
         Column::Hour => Cell::Hour(hour_start(row.slot.start(), zone)),
         Column::Source => Cell::Source(row.source),
-        Column::Project => Cell::Name(row.project),
-        Column::Agent => Cell::Name(row.agent),
-        Column::Session => Cell::Name(row.session),
-        Column::Model => Cell::Name(row.model),
+        Column::Of(dimension) => Cell::Name(row.name(dimension)),
     }
+}
+
+fn value(
+    cell: Cell,
+    column: Column,
+    zone: &TimeZone,
+    ledger: &mut Ledger,
+) -> Result<String, LedgerError> {
+    Ok(match cell {
+        Cell::Date(day) if column == Column::Week => iso_week(day),
+        Cell::Date(day) if column == Column::Month => day.strftime("%Y-%m").to_string(),
+        Cell::Date(day) => day.to_string(),
+        Cell::Hour(at) => at
+            .timestamp()
+            .to_zoned(zone.clone())
+            .strftime("%Y-%m-%dT%H:%M%:z")
+            .to_string(),
+        Cell::Source(source) => source.as_str().to_owned(),
+        Cell::Name(name) => ledger.text(name)?.to_string(),
+    })
 }
 
 /// The beginning of the local clock's hour.
@@ -187,4 +253,50 @@ fn hour_start(at: UnixMillis, zone: &TimeZone) -> UnixMillis {
 fn iso_week(day: Date) -> String {
     let week = day.iso_week_date();
     format!("{:04}-W{:02}", week.year(), week.week())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_asterisk_stands_for_any_text() {
+        for (pattern, value, expected) in [
+            ("main", "main", true),
+            ("main", "mainline", false),
+            ("", "", true),
+            ("", "main", false),
+            ("*", "", true),
+            ("*", "main", true),
+            ("claude-*", "claude-opus-5", true),
+            ("claude-*", "gpt-5", false),
+            ("*-5", "claude-opus-5", true),
+            ("*-5", "claude-opus-5-fast", false),
+            ("claude-*-5", "claude-opus-5", true),
+            ("claude-*-5", "claude-5", false),
+            ("*opus*", "claude-opus-5", true),
+            ("*a*b*c*", "xaxbxcx", true),
+            ("*a*b*c*", "xcxbxax", false),
+            ("ab*ba", "aba", false),
+        ] {
+            let filter = Filter {
+                column: Column::Of(Dimension::Model),
+                pattern: pattern.into(),
+            };
+            assert_eq!(filter.matches(value), expected, "{pattern} on {value}");
+        }
+    }
+
+    #[test]
+    fn every_column_has_a_word_of_its_own() {
+        for (column, word) in Column::ALL {
+            assert_eq!(Column::of_word(word), Some(column));
+            assert_eq!(column.as_str(), word);
+        }
+        assert_eq!(
+            Column::of_word(" chat-type"),
+            Some(Column::Of(Dimension::ChatType))
+        );
+        assert_eq!(Column::of_word("colour"), None);
+    }
 }

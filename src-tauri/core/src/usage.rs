@@ -136,12 +136,20 @@ pub struct Observation<'a> {
     pub project: Cow<'a, str>,
     /// OpenClaw agent, or "main" and "subagent" for Claude Code.
     pub agent: Cow<'a, str>,
+    /// Kind of a Claude Code subagent, such as `Explore`; empty when unknown.
+    pub subagent: Cow<'a, str>,
     /// Git branch; empty when unknown.
     pub branch: Cow<'a, str>,
+    /// Name of the gateway that reported it; empty for what was read from a log.
+    pub gateway: Cow<'a, str>,
     /// Provider as written; empty when the record names none.
     pub provider: Cow<'a, str>,
     /// Model as written in the log.
     pub model: Cow<'a, str>,
+    /// The provider's interface that was called, such as `anthropic-messages`; empty when the record names none.
+    pub api: Cow<'a, str>,
+    /// Why the response ended, as written: `end_turn`, `toolUse` …; empty when the record does not say.
+    pub stop: Cow<'a, str>,
     /// What was used.
     pub tokens: Tokens,
     /// What changes the price.
@@ -150,6 +158,24 @@ pub struct Observation<'a> {
     pub recorded: Option<NanoUsd>,
     /// Further billable steps inside the same record (compaction, advisor), each with its own cluster.
     pub extras: Vec<Observation<'a>>,
+}
+
+/// What is known of a session besides its responses, as its log's surroundings tell it; empty where they do not.
+/// No title: those are made from messages.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// OpenClaw's name of the conversation, such as `agent:main:telegram:group:7`; it has many sessions over time.
+    pub key: String,
+    /// The name a person gave it.
+    pub label: String,
+    /// Where it is held, such as `telegram`.
+    pub channel: String,
+    /// `direct`, `group` or `channel`.
+    pub chat_type: String,
+    /// What began it: `operator`, `spawn`, `channel`, `cron`, `heartbeat` …
+    pub created: String,
+    /// The session that began this one: its id, or its key where only that is known.
+    pub parent: String,
 }
 
 /// Why a record counts nothing; every record read ends in one counter.

@@ -2,11 +2,9 @@
 
 use clawspend_core::{
     dialects::{Carry, Context},
-    follow::openclaw_db::{
-        Cursors, Incomplete, Reading, Row, SessionMeta, Survey, read_new, stamp,
-    },
+    follow::openclaw_db::{Cursors, Incomplete, Reading, Row, Survey, read_new, stamp},
     time::UnixMillis,
-    usage::Fault,
+    usage::{Fault, SessionFacts},
 };
 use rusqlite::Connection;
 use serde_json::Value;
@@ -14,6 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    slice,
 };
 use tempfile::TempDir;
 
@@ -491,9 +490,8 @@ fn other_versions_are_read_by_their_columns() {
         INSERT INTO sessions VALUES ('s', 'agent:main:main', 'm1')",
     );
     older.event("s", 0, &usage(0));
-    let mut metas = Vec::new();
-    let mut sink =
-        |row: Row<'_>, carry: &mut Carry| metas.push((row.session.clone(), carry.model.clone()));
+    let mut models = Vec::new();
+    let mut sink = |_: Row<'_>, carry: &mut Carry| models.push(carry.model.clone());
     let reading = read_new(
         &older.path(),
         &Context::default(),
@@ -501,16 +499,14 @@ fn other_versions_are_read_by_their_columns() {
         Survey::Quick,
         &mut sink,
     );
-    let meta = SessionMeta {
-        session_key: Some("agent:main:main".into()),
-        model: Some("m1".into()),
-        ..Default::default()
+    let reading = reading.expect("a reading");
+    let facts = SessionFacts {
+        key: "agent:main:main".into(),
+        ..SessionFacts::default()
     };
-    assert_eq!(metas, [(meta, Some("m1".into()))]);
-    assert_eq!(
-        reading.expect("a reading").unknown,
-        ["session_transcript_archives"]
-    );
+    assert_eq!(models, [Some("m1".to_owned())]);
+    assert_eq!(reading.sessions, [("s".to_owned(), facts)]);
+    assert_eq!(reading.unknown, ["session_transcript_archives"]);
 
     let mut follower = Follower::of(&older.path());
     assert_eq!(follower.quick(), [row("s", 0)]);
@@ -539,47 +535,57 @@ fn other_versions_are_read_by_their_columns() {
 }
 
 #[test]
-fn what_is_known_of_a_session_comes_with_its_rows() {
+fn what_is_known_of_sessions_is_told() {
     let store = Store::new();
     store.run(
         "INSERT INTO session_nodes VALUES ('k', 'cron', 'nightly');
-        INSERT INTO session_windows VALUES ('s', 'k', 'telegram', 'group', 'anthropic', 'claude', 'parent', 'spawner', 1)",
+        INSERT INTO session_windows VALUES ('s', 'k', 'telegram', 'group', 'anthropic', 'claude', 'parent', 'spawner', 1);
+        INSERT INTO session_windows VALUES ('t', 'agent:ops:signal:dm:7', NULL, NULL, NULL, NULL, 'parent', NULL, 1)",
     );
     store.event("s", 7, &usage(7));
     store.run("UPDATE transcript_events SET created_at = 1795177726");
     let mut all = Vec::new();
     let mut sink = |row: Row<'_>, carry: &mut Carry| {
-        all.push((row.context.clone(), row.session.clone(), carry.clone()));
+        all.push((row.context.clone(), carry.clone()));
     };
     let base = Context {
         agent: "ops".into(),
         ..Context::default()
     };
-    read_new(
-        &store.path(),
-        &base,
-        &Cursors::default(),
-        Survey::Quick,
-        &mut sink,
-    )
-    .expect("a reading");
+    let mut read = |survey| {
+        let reading = read_new(&store.path(), &base, &Cursors::default(), survey, &mut sink);
+        reading.expect("a reading").sessions
+    };
+    let facts = |key: &str, rest: [&str; 5]| {
+        let [label, channel, chat_type, created, parent] = rest.map(str::to_owned);
+        SessionFacts {
+            key: key.into(),
+            label,
+            channel,
+            chat_type,
+            created,
+            parent,
+        }
+    };
+    let read_one = (
+        "s".to_owned(),
+        facts("k", ["nightly", "telegram", "group", "cron", "spawner"]),
+    );
+    let other = (
+        "t".to_owned(),
+        facts(
+            "agent:ops:signal:dm:7",
+            ["", "signal", "direct", "", "parent"],
+        ),
+    );
+    assert_eq!(read(Survey::Quick), slice::from_ref(&read_one));
+    assert_eq!(read(Survey::Thorough), [read_one, other]);
     let some = |text: &str| Some(text.to_owned());
-    let stored_at = Some(UnixMillis(1_795_177_726_000));
     let expected = (
         Context {
             session: "s".into(),
-            stored_at,
-            ..base
-        },
-        SessionMeta {
-            session_key: some("k"),
-            channel: some("telegram"),
-            chat_type: some("group"),
-            provider: some("anthropic"),
-            model: some("claude"),
-            parent_key: some("spawner"),
-            created_via: some("cron"),
-            label: some("nightly"),
+            stored_at: Some(UnixMillis(1_795_177_726_000)),
+            ..base.clone()
         },
         Carry {
             model: some("claude"),
@@ -587,7 +593,7 @@ fn what_is_known_of_a_session_comes_with_its_rows() {
             ..Carry::default()
         },
     );
-    assert_eq!(all, [expected]);
+    assert_eq!(all, [expected.clone(), expected]);
 }
 
 #[test]

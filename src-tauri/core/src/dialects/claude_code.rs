@@ -29,6 +29,19 @@ pub fn parse<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Lin
     }
 }
 
+/// The kind of subagent that the note beside its transcript, `agent-<id>.meta.json`, names.
+#[must_use]
+pub fn agent_type(note: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Note {
+        agent_type: String,
+    }
+    serde_json::from_slice::<Note>(note)
+        .ok()
+        .map(|note| note.agent_type)
+}
+
 fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<'a> {
     let mut record = Cursor::line(line, Record::read).ok_or(Fault::NotJson)?;
     if record.kind.is("progress") {
@@ -75,9 +88,13 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
             .unwrap_or(Cow::Borrowed(&context.session)),
         project: record.cwd.text().unwrap_or(Cow::Borrowed(&context.project)),
         agent: Cow::Borrowed(if sidechain { "subagent" } else { "main" }),
+        subagent: Cow::Borrowed(if sidechain { &context.subagent } else { "" }),
         branch: record.branch.text().unwrap_or_default(),
+        gateway: Cow::Borrowed(""),
         provider: Cow::Borrowed(""),
         model,
+        api: Cow::Borrowed(""),
+        stop: record.message.stop.text().unwrap_or_default(),
         tokens,
         modifiers,
         recorded: record.cost.dollars().filter(|cost| *cost > NanoUsd::ZERO),
@@ -194,6 +211,7 @@ impl<'a> Record<'a> {
 struct Message<'a> {
     id: Value<'a>,
     model: Value<'a>,
+    stop: Value<'a>,
     usage: Usage<'a>,
 }
 
@@ -204,6 +222,7 @@ impl<'a> Message<'a> {
             match key {
                 b"id" => message.id = cursor.value()?,
                 b"model" => message.model = cursor.value()?,
+                b"stop_reason" => message.stop = cursor.value()?,
                 b"usage" => message.usage = Usage::read(cursor)?,
                 _ => drop(cursor.value()?),
             }

@@ -4,6 +4,7 @@ pub mod claude_code;
 mod hash;
 mod json;
 pub mod openclaw;
+pub mod openclaw_session;
 
 use crate::{
     time::UnixMillis,
@@ -20,6 +21,8 @@ pub struct Context {
     pub project: String,
     /// OpenClaw's agent; empty for Claude Code.
     pub agent: String,
+    /// Kind of Claude Code subagent whose file it is; empty when unknown.
+    pub subagent: String,
     /// Standing of this store among copies, lower wins (see [`crate::usage::Observation::rank`]).
     pub rank: u8,
     /// The time the store itself gives the record (a row's `created_at`), the last resort.

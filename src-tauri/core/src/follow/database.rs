@@ -68,6 +68,9 @@ pub(super) fn read(
     }
     let reading =
         reading.map_err(|incomplete| ReadError::Incomplete(problem(pending, &incomplete)))?;
+    for (session, facts) in &reading.sessions {
+        batch.describe_session(state.source, session, facts)?;
+    }
     batch.move_cursors(id, &reading.moved)?;
     cursors.advance(reading.moved);
     state.counts.no_usage += reading.passed_over;

@@ -2,17 +2,18 @@
 
 use super::{
     archive,
-    lines::{Lines, Piece},
+    lines::{self, Lines, Piece},
     roots::{Kind, LogFile},
 };
 use crate::{
     api::Problem,
-    dialects::{Carry, Context, claude_code, openclaw},
+    dialects::{Carry, Context, claude_code, openclaw, openclaw_session},
     ledger::{Batch, LedgerError, Place, files::FileState},
     time::UnixMillis,
     usage::{Fault, Line},
 };
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Read, Seek as _, SeekFrom},
     path::Path,
@@ -118,9 +119,7 @@ pub(super) struct Room {
 fn parse<'a>(kind: Kind, line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Line<'a> {
     match kind {
         Kind::ClaudeJsonl => claude_code::parse(line, context, carry),
-        Kind::OpenClawJsonl | Kind::OpenClawArchive | Kind::OpenClawDb => {
-            openclaw::parse(line, context, carry)
-        }
+        _ => openclaw::parse(line, context, carry),
     }
 }
 
@@ -179,13 +178,18 @@ pub(super) fn read(
     let mut file = File::open(path)?;
     // The open handle supplies stat, proof and data, so that a rename in between mixes nothing.
     let stat = Stat::of(&file.metadata()?);
-    if !(state.offset == 0 || proves(&mut file, state)?) {
+    let context = context(path, log);
+    if !(state.offset == 0 || state.stamp == context.subagent && proves(&mut file, state)?) {
         if let Some(id) = state.id {
             batch.forget_broken(id)?;
         }
         state.restart();
     }
     state.identity = stat.identity;
+    state.stamp.clone_from(&context.subagent);
+    if log.kind == Kind::OpenClawIndex {
+        return read_index(&file, stat, state, batch, room, now);
+    }
     if log.kind == Kind::OpenClawArchive {
         return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
@@ -200,7 +204,7 @@ pub(super) fn read(
         }
         match lines.next()? {
             Some(Piece::Line(offset, line)) => {
-                intake.take(parse(log.kind, line, &log.context, &mut carry), offset)?;
+                intake.take(parse(log.kind, line, &context, &mut carry), offset)?;
             }
             Some(Piece::TooLong(offset)) => intake.broken(Fault::TooLong, offset)?,
             None => break Ended::End,
@@ -212,7 +216,7 @@ pub(super) fn read(
         // again when it grows after all; merging makes that harmless.
         let quiet = stat.age_millis(now) >= QUIET_MILLIS;
         if quiet {
-            let rest = parse(log.kind, lines.rest(), &log.context, &mut carry.clone());
+            let rest = parse(log.kind, lines.rest(), &context, &mut carry.clone());
             if let Line::Observation(observation) = rest {
                 intake
                     .batch
@@ -238,6 +242,60 @@ pub(super) fn read(
     prove(&mut file, state)?;
     batch.set_file(state)?;
     Ok(ended)
+}
+
+/// What surrounds the records of a file: what its path says and, of a Claude Code subagent's, the note beside it.
+fn context<'l>(path: &Path, log: &'l LogFile) -> Cow<'l, Context> {
+    let is_subagent = log.kind == Kind::ClaudeJsonl
+        && path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-"));
+    let note = is_subagent.then(|| std::fs::read(path.with_extension("meta.json")).ok());
+    match note
+        .flatten()
+        .and_then(|json| claude_code::agent_type(&json))
+    {
+        Some(subagent) => Cow::Owned(Context {
+            subagent,
+            ..log.context.clone()
+        }),
+        None => Cow::Borrowed(&log.context),
+    }
+}
+
+/// An index is rewritten whole, and tells of sessions only: it has no records to count.
+fn read_index(
+    file: &File,
+    stat: Stat,
+    state: &mut FileState,
+    batch: &mut Batch<'_>,
+    room: &mut Room,
+    now: UnixMillis,
+) -> Result<Ended, ReadError> {
+    state.restart();
+    if let Some(id) = state.id {
+        batch.forget_broken(id)?;
+    }
+    let mut json = Vec::new();
+    let longest = lines::LONGEST as u64;
+    let length = file.take(longest + 1).read_to_end(&mut json)? as u64;
+    let sessions = if length > longest {
+        Err(Fault::TooLong)
+    } else {
+        openclaw_session::index(&json).ok_or(Fault::NotJson)
+    };
+    match sessions {
+        Ok(sessions) => {
+            for (session, facts) in &sessions {
+                batch.describe_session(state.source, session, facts)?;
+            }
+        }
+        Err(fault) => Intake::new(batch, state)?.broken(fault, 0)?,
+    }
+    room.bytes = room.bytes.saturating_sub(length);
+    (state.size, state.mtime) = (stat.size, stat.settled_mtime(now));
+    batch.set_file(state)?;
+    Ok(Ended::End)
 }
 
 /// An archive does not grow: any change means reading it whole.

@@ -15,7 +15,7 @@ use self::schema::{Archive, Body, Page, Schema, State};
 use super::{archive, roots::rank};
 use crate::{
     dialects::{Carry, Context},
-    usage::Fault,
+    usage::{Fault, SessionFacts},
 };
 use memchr::memmem::Finder;
 use rusqlite::ErrorCode;
@@ -79,25 +79,13 @@ pub enum Survey {
     Thorough,
 }
 
-/// What the database says of a session besides its transcript. No title: those are made from messages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SessionMeta {
-    /// The conversation it belongs to; one key has many sessions over time.
-    pub session_key: Option<String>,
-    /// Channel, such as `telegram`.
-    pub channel: Option<String>,
-    /// `direct`, `group` or `channel`.
-    pub chat_type: Option<String>,
-    /// Provider now in use.
-    pub provider: Option<String>,
-    /// Model now in use.
-    pub model: Option<String>,
-    /// Key of the session that started this one.
-    pub parent_key: Option<String>,
-    /// `operator`, `cron`, `channel`, `spawn`, …
-    pub created_via: Option<String>,
-    /// Name the user gave it.
-    pub label: Option<String>,
+/// What the database says of a session besides its transcript.
+#[derive(Default)]
+struct SessionMeta {
+    facts: SessionFacts,
+    /// Provider and model now in use.
+    provider: Option<String>,
+    model: Option<String>,
 }
 
 /// One event of a transcript that may matter: it mentions usage, a model or the session's header.
@@ -105,8 +93,6 @@ pub struct SessionMeta {
 pub struct Row<'a> {
     /// Agent, session, standing and the row's own time, as the dialect wants them.
     pub context: &'a Context,
-    /// What is known of the session; default for archived transcripts.
-    pub session: &'a SessionMeta,
     /// Sequence number in the live transcript; byte offset in an archived one.
     pub place: u64,
     /// The event, or why it cannot be read.
@@ -124,6 +110,8 @@ pub struct Reading {
     pub more: bool,
     /// Rows seen for the first time that mention nothing of interest.
     pub passed_over: u64,
+    /// What is known of the sessions that were read, or, after a thorough survey, of all.
+    pub sessions: Vec<(String, SessionFacts)>,
     /// A store this version of OpenClaw keeps in a form unknown to us, such as `session_transcript_archives`.
     pub unknown: Vec<&'static str>,
 }
@@ -197,6 +185,7 @@ pub fn read_new(
         guest,
         schema,
         base,
+        survey,
         sink,
         page: Page::default(),
         unpacker: Unpacker {
@@ -209,6 +198,10 @@ pub fn read_new(
     };
     reader.reading.unknown.clone_from(&reader.schema.unknown);
 
+    if survey == Survey::Thorough {
+        let all = reader.guest.transaction(|tx| reader.schema.all_facts(tx))?;
+        reader.reading.sessions = all;
+    }
     let mut sessions = found.sessions;
     sessions.sort_by_key(|(_, state)| Reverse(state.updated_at));
     for (id, state) in sessions {
@@ -231,6 +224,7 @@ struct Reader<'a> {
     guest: Guest,
     schema: Schema,
     base: &'a Context,
+    survey: Survey,
     sink: &'a mut dyn FnMut(Row<'_>, &mut Carry),
     page: Page,
     unpacker: Unpacker,
@@ -248,6 +242,11 @@ impl Reader<'_> {
         state: &State,
     ) -> Result<(), Incomplete> {
         let meta = self.guest.transaction(|tx| self.schema.meta(tx, id))?;
+        if self.survey == Survey::Quick {
+            self.reading
+                .sessions
+                .push((id.to_owned(), meta.facts.clone()));
+        }
         let fresh = || SessionCursor {
             carry: Carry {
                 model: meta.model.clone(),
@@ -299,7 +298,6 @@ impl Reader<'_> {
                         (self.sink)(
                             Row {
                                 context: &context,
-                                session: &meta,
                                 place,
                                 json,
                                 again,
@@ -341,7 +339,6 @@ impl Reader<'_> {
             stored_at,
             ..self.base.clone()
         };
-        let meta = SessionMeta::default();
         let mut carry = Carry::default();
         let mut hand_out = |place, json: Result<&[u8], Fault>| {
             if json.is_ok_and(|json| !wanted(json)) {
@@ -351,7 +348,6 @@ impl Reader<'_> {
             (self.sink)(
                 Row {
                     context: &context,
-                    session: &meta,
                     place,
                     json,
                     again: false,

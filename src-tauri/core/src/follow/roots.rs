@@ -52,6 +52,8 @@ pub enum Kind {
     OpenClawArchive,
     /// OpenClaw's live database; see [`super::openclaw_db`].
     OpenClawDb,
+    /// OpenClaw's index of its JSONL sessions, rewritten whole; it tells of no usage.
+    OpenClawIndex,
 }
 
 /// Lists every folder to look in, each once: not through a symlink again, and not inside another. Folders
@@ -240,6 +242,10 @@ fn classify_openclaw(names: &[&str]) -> Option<LogFile> {
                 context,
             });
         }
+        ["sessions", "sessions.json"] => return Some(index(agent)),
+        ["session-sqlite-import-archive", name] if name.contains(".sessions.json.imported-") => {
+            return Some(index(agent));
+        }
         ["sessions", name] => {
             let (session, tail) = transcript(name)?;
             let rank = if tail.is_empty() {
@@ -277,6 +283,16 @@ fn classify_openclaw(names: &[&str]) -> Option<LogFile> {
         Kind::OpenClawJsonl
     };
     Some(LogFile { kind, context })
+}
+
+fn index(agent: &str) -> LogFile {
+    LogFile {
+        kind: Kind::OpenClawIndex,
+        context: Context {
+            agent: agent.into(),
+            ..Context::default()
+        },
+    }
 }
 
 /// Splits a transcript's name at its extension: the session, and what archiving added behind.

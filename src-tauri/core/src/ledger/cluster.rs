@@ -4,7 +4,7 @@
 //! they come in, so any scan order, any chunking and any repetition end in the same responses.
 
 use super::{
-    dimensions::{ModelId, OwnerId},
+    dimensions::{CallId, OwnerId},
     names::NameId,
 };
 use crate::{
@@ -38,8 +38,9 @@ pub(super) struct Sighting {
 pub(super) struct Best {
     seen: Sighting,
     rank: u8,
-    has_speed: bool,
-    pub(super) model: ModelId,
+    /// It says how the response ended; it names a speed.
+    tells: (bool, bool),
+    pub(super) call: CallId,
     pub(super) tokens: Tokens,
     pub(super) modifiers: Modifiers,
     pub(super) recorded: Option<NanoUsd>,
@@ -105,7 +106,8 @@ impl Sighting {
         Ok(texts.session(self.owner)?.cmp(&texts.session(other.owner)?))
     }
 
-    /// Whether it goes before `other`: by merit, else by where it lies.
+    /// Whether it goes before `other`: by merit, else by where it lies. The same record read again does, since what
+    /// surrounds it may have changed.
     fn wins(
         &self,
         by_merit: Ordering,
@@ -113,7 +115,7 @@ impl Sighting {
         texts: &mut impl Texts,
     ) -> rusqlite::Result<bool> {
         Ok(match by_merit {
-            Ordering::Equal => self.order(other, texts)?.is_lt(),
+            Ordering::Equal => self.order(other, texts)?.is_le(),
             order => order.is_lt(),
         })
     }
@@ -128,7 +130,7 @@ impl Best {
                 it.rank,
                 Reverse(it.tokens.output),
                 Reverse(it.tokens.total()),
-                Reverse(it.has_speed),
+                Reverse(it.tells),
                 Reverse(it.recorded),
             )
         };
@@ -193,14 +195,14 @@ impl Cluster {
         &mut self,
         observation: &Observation<'_>,
         seen: Sighting,
-        model: ModelId,
+        call: CallId,
         texts: &mut impl Texts,
     ) -> rusqlite::Result<()> {
         let best = Best {
             seen,
             rank: observation.rank,
-            has_speed: observation.has_speed,
-            model,
+            tells: (!observation.stop.is_empty(), observation.has_speed),
+            call,
             tokens: observation.tokens,
             modifiers: observation.modifiers,
             recorded: observation.recorded,

@@ -1,11 +1,14 @@
-//! Tables `owners` (whose a response is) and `models` (what made it): each combination once, with a number.
+//! Tables `owners` (whose a response is), `calls` (what was called for it, and how it ended) and `sessions`: each
+//! combination once, with a number.
 
 use super::{
+    LedgerError,
     cluster::Texts,
     names::{NameId, NamesOn},
+    responses::Batch,
 };
-use crate::usage::{Observation, Source};
-use rusqlite::{Connection, OptionalExtension as _, Params};
+use crate::usage::{Observation, SessionFacts, Source};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -18,14 +21,29 @@ CREATE TABLE owners (
   project INTEGER NOT NULL,
   session INTEGER NOT NULL,
   branch INTEGER NOT NULL,
-  UNIQUE (session, project, agent, branch, source)
+  subagent INTEGER NOT NULL,
+  gateway INTEGER NOT NULL,
+  UNIQUE (session, project, agent, branch, subagent, gateway, source)
 ) STRICT;
-CREATE TABLE models (
+CREATE TABLE calls (
   id INTEGER PRIMARY KEY,
   provider INTEGER NOT NULL,
   model INTEGER NOT NULL,
-  UNIQUE (model, provider)
+  api INTEGER NOT NULL,
+  stop INTEGER NOT NULL,
+  UNIQUE (model, provider, api, stop)
 ) STRICT;
+CREATE TABLE sessions (
+  session INTEGER NOT NULL,
+  source INTEGER NOT NULL,
+  key INTEGER NOT NULL,
+  label INTEGER NOT NULL,
+  channel INTEGER NOT NULL,
+  chat_type INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  parent INTEGER NOT NULL,
+  PRIMARY KEY (session, source)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// The number of a row of `owners`.
@@ -35,29 +53,32 @@ CREATE TABLE models (
 #[serde(transparent)]
 pub(super) struct OwnerId(pub(super) u32);
 
-/// The number of a row of `models`.
+/// The number of a row of `calls`.
 #[derive(
     Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub(super) struct ModelId(pub(super) u32);
+pub(super) struct CallId(pub(super) u32);
 
-/// Source, then agent, project, session and git branch.
-type Owner = (Source, [NameId; 4]);
+/// Source, then agent, project, session, git branch, kind of subagent and gateway.
+pub(super) type Owner = (Source, [NameId; 6]);
 
-/// Provider and model, both as written.
-pub(super) type Model = [NameId; 2];
+/// Provider, model, API and stop reason, all as written.
+pub(super) type Call = [NameId; 4];
+
+/// Key, label, channel, chat type, what created it, and parent.
+pub(super) type Facts = [NameId; 6];
 
 /// The combinations this process has met.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     owner_ids: FxHashMap<Owner, OwnerId>,
     owners: FxHashMap<OwnerId, Owner>,
-    model_ids: FxHashMap<Model, ModelId>,
-    models: FxHashMap<ModelId, Model>,
+    call_ids: FxHashMap<Call, CallId>,
+    calls: FxHashMap<CallId, Call>,
     /// What the observation before had: mostly the next has the same.
-    last_owner: Last<5, OwnerId>,
-    last_model: Last<2, ModelId>,
+    last_owner: Last<7, OwnerId>,
+    last_call: Last<4, CallId>,
 }
 
 /// Texts, and the number they came to.
@@ -91,6 +112,14 @@ impl<const N: usize, T: Copy> Last<N, T> {
 }
 
 impl NamesOn<'_> {
+    fn ids<const N: usize>(&mut self, texts: [&str; N]) -> rusqlite::Result<[NameId; N]> {
+        let mut ids = [NameId::default(); N];
+        for (id, text) in ids.iter_mut().zip(texts) {
+            *id = self.id(text)?;
+        }
+        Ok(ids)
+    }
+
     /// Whose an observation is.
     pub(super) fn owner(&mut self, observation: &Observation<'_>) -> rusqlite::Result<OwnerId> {
         let Observation {
@@ -99,28 +128,44 @@ impl NamesOn<'_> {
             project,
             session,
             branch,
+            subagent,
+            gateway,
             ..
         } = observation;
-        let texts = [source.as_str(), agent, project, session, branch];
-        if let Some(id) = self.cache.dimensions.last_owner.get(texts) {
+        let texts: [&str; 6] = [agent, project, session, branch, subagent, gateway];
+        let last = [
+            agent,
+            project,
+            session,
+            branch,
+            subagent,
+            gateway,
+            source.as_str(),
+        ];
+        if let Some(id) = self.cache.dimensions.last_owner.get(last) {
             return Ok(id);
         }
-        let names = [
-            self.id(agent)?,
-            self.id(project)?,
-            self.id(session)?,
-            self.id(branch)?,
-        ];
-        let owner = (*source, names);
+        let owner = (*source, self.ids(texts)?);
         let id = match self.cache.dimensions.owner_ids.get(&owner) {
             Some(id) => *id,
             None => {
-                let [agent, project, session, branch] = names.map(|name| name.0);
-                let row = (session, project, agent, branch, source_number(*source));
+                let [agent, project, session, branch, subagent, gateway] =
+                    owner.1.map(|name| name.0);
+                let row = (
+                    session,
+                    project,
+                    agent,
+                    branch,
+                    subagent,
+                    gateway,
+                    source_number(*source),
+                );
                 let id = OwnerId(find_or_insert(
                     self.connection,
-                    "SELECT id FROM owners WHERE (session, project, agent, branch, source) = (?1, ?2, ?3, ?4, ?5)",
-                    "INSERT INTO owners (session, project, agent, branch, source) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "SELECT id FROM owners
+                     WHERE (session, project, agent, branch, subagent, gateway, source) = (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT INTO owners (session, project, agent, branch, subagent, gateway, source)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                     row,
                 )?);
                 self.cache.dimensions.owner_ids.insert(owner, id);
@@ -128,49 +173,53 @@ impl NamesOn<'_> {
                 id
             }
         };
-        self.cache.dimensions.last_owner.set(texts, id);
+        self.cache.dimensions.last_owner.set(last, id);
         Ok(id)
     }
 
-    /// What made the response of an observation.
-    pub(super) fn model(&mut self, observation: &Observation<'_>) -> rusqlite::Result<ModelId> {
+    /// What was called for the response of an observation, and how it ended.
+    pub(super) fn call(&mut self, observation: &Observation<'_>) -> rusqlite::Result<CallId> {
         let Observation {
-            provider, model, ..
+            provider,
+            model,
+            api,
+            stop,
+            ..
         } = observation;
-        let texts: [&str; 2] = [provider, model];
-        if let Some(id) = self.cache.dimensions.last_model.get(texts) {
+        let texts: [&str; 4] = [provider, model, api, stop];
+        if let Some(id) = self.cache.dimensions.last_call.get(texts) {
             return Ok(id);
         }
-        let names = [self.id(provider)?, self.id(model)?];
-        let id = match self.cache.dimensions.model_ids.get(&names) {
+        let call = self.ids(texts)?;
+        let id = match self.cache.dimensions.call_ids.get(&call) {
             Some(id) => *id,
             None => {
-                let id = ModelId(find_or_insert(
+                let id = CallId(find_or_insert(
                     self.connection,
-                    "SELECT id FROM models WHERE (provider, model) = (?1, ?2)",
-                    "INSERT INTO models (provider, model) VALUES (?1, ?2)",
-                    names.map(|name| name.0),
+                    "SELECT id FROM calls WHERE (provider, model, api, stop) = (?1, ?2, ?3, ?4)",
+                    "INSERT INTO calls (provider, model, api, stop) VALUES (?1, ?2, ?3, ?4)",
+                    call.map(|name| name.0),
                 )?);
-                self.cache.dimensions.model_ids.insert(names, id);
-                self.cache.dimensions.models.insert(id, names);
+                self.cache.dimensions.call_ids.insert(call, id);
+                self.cache.dimensions.calls.insert(id, call);
                 id
             }
         };
-        self.cache.dimensions.last_model.set(texts, id);
+        self.cache.dimensions.last_call.set(texts, id);
         Ok(id)
     }
 
-    /// Provider and model of a number.
-    pub(super) fn model_of(&mut self, id: ModelId) -> rusqlite::Result<Model> {
-        if let Some(model) = self.cache.dimensions.models.get(&id) {
-            return Ok(*model);
+    /// Provider, model, API and stop reason of a number.
+    pub(super) fn call_of(&mut self, id: CallId) -> rusqlite::Result<Call> {
+        if let Some(call) = self.cache.dimensions.calls.get(&id) {
+            return Ok(*call);
         }
-        let model = self
+        let call = self
             .connection
-            .prepare_cached("SELECT provider, model FROM models WHERE id = ?1")?
-            .query_row([id.0], |row| Ok([NameId(row.get(0)?), NameId(row.get(1)?)]))?;
-        self.cache.dimensions.models.insert(id, model);
-        Ok(model)
+            .prepare_cached("SELECT provider, model, api, stop FROM calls WHERE id = ?1")?
+            .query_row([id.0], |row| names(row, 0))?;
+        self.cache.dimensions.calls.insert(id, call);
+        Ok(call)
     }
 
     /// Whose a number is.
@@ -181,17 +230,81 @@ impl NamesOn<'_> {
         let owner = self
             .connection
             .prepare_cached(
-                "SELECT source, agent, project, session, branch FROM owners WHERE id = ?1",
+                "SELECT source, agent, project, session, branch, subagent, gateway FROM owners WHERE id = ?1",
             )?
-            .query_row([id.0], |row| {
-                let name = |at| row.get(at).map(NameId);
-                Ok((
-                    source(row.get(0)?),
-                    [name(1)?, name(2)?, name(3)?, name(4)?],
-                ))
-            })?;
+            .query_row([id.0], |row| Ok((source(row.get(0)?), names(row, 1)?)))?;
         self.cache.dimensions.owners.insert(id, owner);
         Ok(owner)
+    }
+}
+
+impl NamesOn<'_> {
+    /// What is known of a session.
+    pub(super) fn facts_of(&self, source: Source, session: NameId) -> rusqlite::Result<Facts> {
+        let known = self
+            .connection
+            .prepare_cached(
+                "SELECT key, label, channel, chat_type, created, parent FROM sessions WHERE (session, source) = (?1, ?2)",
+            )?
+            .query_row((session.0, source_number(source)), |row| names(row, 0))
+            .optional()?;
+        Ok(known.unwrap_or_default())
+    }
+}
+
+/// `N` numbers of names, from a column on.
+pub(super) fn names<const N: usize>(row: &Row<'_>, from: usize) -> rusqlite::Result<[NameId; N]> {
+    let mut names = [NameId::default(); N];
+    for (at, name) in names.iter_mut().enumerate() {
+        *name = NameId(row.get(from + at)?);
+    }
+    Ok(names)
+}
+
+impl Batch<'_> {
+    /// Keeps what is known of a session. What is not known this time stays as it was.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn describe_session(
+        &mut self,
+        source: Source,
+        session: &str,
+        facts: &SessionFacts,
+    ) -> Result<(), LedgerError> {
+        if *facts == SessionFacts::default() {
+            return Ok(());
+        }
+        let SessionFacts {
+            key,
+            label,
+            channel,
+            chat_type,
+            created,
+            parent,
+        } = facts;
+        let mut names = self.names.on(&self.transaction);
+        let mut describe = || {
+            let session = names.id(session)?;
+            let facts = names.ids([key, label, channel, chat_type, created, parent])?;
+            let [key, label, channel, chat_type, created, parent] = facts.map(|name| name.0);
+            self.transaction
+                .prepare_cached(
+                    "INSERT INTO sessions (session, source, key, label, channel, chat_type, created, parent)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                     ON CONFLICT DO UPDATE SET key = iif(excluded.key, excluded.key, key),
+                       label = iif(excluded.label, excluded.label, label),
+                       channel = iif(excluded.channel, excluded.channel, channel),
+                       chat_type = iif(excluded.chat_type, excluded.chat_type, chat_type),
+                       created = iif(excluded.created, excluded.created, created),
+                       parent = iif(excluded.parent, excluded.parent, parent)
+                     WHERE (excluded.key, excluded.label, excluded.channel, excluded.chat_type, excluded.created,
+                            excluded.parent) IS NOT (key, label, channel, chat_type, created, parent)",
+                )?
+                .execute((session.0, source_number(source), key, label, channel, chat_type, created, parent))
+                .map(drop)
+        };
+        describe().map_err(|source| LedgerError::new(self.path, source))
     }
 }
 
@@ -201,7 +314,7 @@ impl Texts for NamesOn<'_> {
     }
 
     fn session(&mut self, owner: OwnerId) -> rusqlite::Result<Arc<str>> {
-        let (_, [_, _, session, _]) = self.owner_of(owner)?;
+        let (_, [_, _, session, ..]) = self.owner_of(owner)?;
         self.text(session)
     }
 }

@@ -2,9 +2,9 @@
 
 use super::{
     Ledger, LedgerError,
-    dimensions::{source, source_number},
+    dimensions::{CallId, Facts, OwnerId, source, source_number},
     names::NameId,
-    rollups::{DIMENSIONS, SUMS, amount, day_number, day_of_number},
+    rollups::{SUMS, amount, day_number, day_of_number},
     state,
 };
 use crate::{
@@ -14,7 +14,12 @@ use crate::{
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use rustc_hash::FxHashMap;
+use std::{
+    collections::{BTreeMap, hash_map::Entry},
+    ops::Range,
+    sync::Arc,
+};
 
 /// Sums of one local day, source and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,43 @@ pub struct DayRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(NameId);
 
+/// What is told of each response as a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dimension {
+    /// OpenClaw's agent; `main` or `subagent` for Claude Code.
+    Agent,
+    /// Working directory.
+    Project,
+    /// Session id.
+    Session,
+    /// Git branch.
+    Branch,
+    /// Kind of Claude Code subagent.
+    Subagent,
+    /// The gateway that reported it; empty for what was read from a log.
+    Gateway,
+    /// Provider as written.
+    Provider,
+    /// Model as written.
+    Model,
+    /// The provider's interface that was called.
+    Api,
+    /// Why the response ended.
+    StopReason,
+    /// OpenClaw's name of the conversation.
+    SessionKey,
+    /// The name a person gave the session.
+    Label,
+    /// Where the session is held.
+    Channel,
+    /// `direct`, `group` or `channel`.
+    ChatType,
+    /// What began the session.
+    Created,
+    /// The session that began this one.
+    Parent,
+}
+
 /// Sums of one quarter hour and all dimensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollup {
@@ -40,16 +82,18 @@ pub struct Rollup {
     pub slot: Slot,
     /// Whose responses.
     pub source: Source,
-    /// OpenClaw's agent, or "main" and "subagent".
-    pub agent: Name,
-    /// The working directory.
-    pub project: Name,
-    /// The session id.
-    pub session: Name,
-    /// The model as written.
-    pub model: Name,
+    /// By [`Dimension`], in its order.
+    names: [NameId; 16],
     /// Their sum.
     pub amount: Amount,
+}
+
+impl Rollup {
+    /// What it has in a dimension.
+    #[must_use]
+    pub const fn name(&self, dimension: Dimension) -> Name {
+        Name(self.names[dimension as usize])
+    }
 }
 
 impl Ledger {
@@ -104,7 +148,7 @@ impl Ledger {
         self.each_rollup(crate::time::slots(since, until, zone), |row| {
             let day = row.slot.start().day(zone);
             *days
-                .entry((day, source_number(row.source), row.model))
+                .entry((day, source_number(row.source), row.name(Dimension::Model)))
                 .or_default() += row.amount;
         })?;
         days.into_iter()
@@ -124,30 +168,43 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn each_rollup(
-        &self,
+        &mut self,
         slots: Range<i64>,
         mut visit: impl FnMut(&Rollup),
     ) -> Result<(), LedgerError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(&format!(
-                "SELECT slot, source, agent, project, session, models.model, {SUMS} FROM rollups {DIMENSIONS}
-                 WHERE slot >= ?1 AND slot < ?2 ORDER BY slot"
+        let path = &self.path;
+        let mut known = self.names.on(&self.connection);
+        let mut facts: FxHashMap<(Source, NameId), Facts> = FxHashMap::default();
+        let mut read = || {
+            let mut statement = self.connection.prepare_cached(&format!(
+                "SELECT slot, owner, call, {SUMS} FROM rollups WHERE slot >= ?1 AND slot < ?2 ORDER BY slot"
             ))?;
             let mut rows = statement.query([slots.start, slots.end])?;
             while let Some(row) = rows.next()? {
-                let name = |at| row.get(at).map(|id| Name(NameId(id)));
+                let (source, owner) = known.owner_of(OwnerId(row.get(1)?))?;
+                let call = known.call_of(CallId(row.get(2)?))?;
+                let [_, _, session, ..] = owner;
+                let facts = match facts.entry((source, session)) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => *new.insert(known.facts_of(source, session)?),
+                };
+                let mut names = [NameId::default(); 16];
+                for (name, known) in names
+                    .iter_mut()
+                    .zip(owner.into_iter().chain(call).chain(facts))
+                {
+                    *name = known;
+                }
                 visit(&Rollup {
                     slot: Slot(row.get(0)?),
-                    source: source(row.get(1)?),
-                    agent: name(2)?,
-                    project: name(3)?,
-                    session: name(4)?,
-                    model: name(5)?,
-                    amount: amount(row, 6)?,
+                    source,
+                    names,
+                    amount: amount(row, 3)?,
                 });
             }
             Ok(())
-        })
+        };
+        read().map_err(|source| LedgerError::new(path, source))
     }
 
     /// The text of a name.

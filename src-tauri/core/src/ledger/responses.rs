@@ -66,8 +66,8 @@ pub struct Place(NameId);
 #[derive(Debug)]
 pub struct Batch<'l> {
     pub(super) transaction: Transaction<'l>,
-    names: &'l mut NameCache,
-    path: &'l Path,
+    pub(super) names: &'l mut NameCache,
+    pub(super) path: &'l Path,
     clusters: FxHashMap<u64, Cluster>,
 }
 
@@ -159,10 +159,10 @@ impl Batch<'_> {
                     offset,
                     owner: names.owner(one)?,
                 };
-                let model = names.model(one)?;
+                let call = names.call(one)?;
                 let cluster = self.clusters.entry(one.cluster);
                 let cluster = cluster.or_insert_with(|| Cluster::of(one));
-                cluster.add(one, seen, model, &mut names)?;
+                cluster.add(one, seen, call, &mut names)?;
             }
             Ok(())
         };
@@ -281,7 +281,7 @@ impl<'n, 'p> Tally<'n, 'p> {
     /// Adds (`times` 1) or takes away (-1) the responses of a cluster.
     fn count(&mut self, cluster: &Cluster, times: i64) -> rusqlite::Result<()> {
         for Group { best, first } in cluster.groups(&mut self.names)? {
-            let [provider, model] = self.names.model_of(best.model)?;
+            let [provider, model, ..] = self.names.call_of(best.call)?;
             let computed = (self.price)(Priceable {
                 provider: &self.names.text(provider)?,
                 model: &self.names.text(model)?,
@@ -293,7 +293,7 @@ impl<'n, 'p> Tally<'n, 'p> {
             let key = Key {
                 slot: first.at.slot(),
                 owner: first.seen.owner,
-                model: best.model,
+                call: best.call,
             };
             let sums = self.changes.entry(key).or_default();
             for (sum, more) in sums.iter_mut().zip(rollups::sums(&best.tokens, cost)) {

@@ -3,7 +3,7 @@
 
 use super::{
     Ledger, LedgerError,
-    dimensions::{ModelId, OwnerId, source_number},
+    dimensions::{CallId, OwnerId, source_number},
     names::{NameId, NamesOn},
     state,
 };
@@ -17,7 +17,7 @@ pub(super) const CREATE: &str = "
 CREATE TABLE rollups (
   slot INTEGER NOT NULL,
   owner INTEGER NOT NULL,
-  model INTEGER NOT NULL,
+  call INTEGER NOT NULL,
   responses INTEGER NOT NULL,
   unpriced INTEGER NOT NULL,
   cost INTEGER NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE rollups (
   cache_write_5m INTEGER NOT NULL,
   cache_write_1h INTEGER NOT NULL,
   unsplit INTEGER NOT NULL,
-  PRIMARY KEY (slot, owner, model)
+  PRIMARY KEY (slot, owner, call)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE days (
   day INTEGER NOT NULL,
@@ -51,7 +51,7 @@ CREATE TABLE days (
 pub(super) struct Key {
     pub(super) slot: Slot,
     pub(super) owner: OwnerId,
-    pub(super) model: ModelId,
+    pub(super) call: CallId,
 }
 
 /// Sums of one row, or what is to be added to it: responses, unpriced, cost, then the six token classes.
@@ -75,10 +75,6 @@ pub(super) fn sums(tokens: &Tokens, cost: Option<NanoUsd>) -> Sums {
         tokens.unsplit.cast_signed(),
     ]
 }
-
-/// Joins what a row's owner and model stand for.
-pub(super) const DIMENSIONS: &str =
-    "JOIN owners ON owners.id = rollups.owner JOIN models ON models.id = rollups.model";
 
 const ADD: &str = "ON CONFLICT DO UPDATE SET responses = responses + excluded.responses,
   unpriced = unpriced + excluded.unpriced, cost = cost + excluded.cost, input = input + excluded.input,
@@ -128,7 +124,7 @@ pub(super) fn add(
     let mut shrunk = false;
     {
         let mut upsert = connection.prepare_cached(&format!(
-            "INSERT INTO rollups (slot, owner, model, {SUMS})
+            "INSERT INTO rollups (slot, owner, call, {SUMS})
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) {ADD}"
         ))?;
         let mut last: Option<(Slot, i64)> = None;
@@ -147,7 +143,7 @@ pub(super) fn add(
             upsert.execute(rusqlite::params![
                 key.slot.0,
                 key.owner.0,
-                key.model.0,
+                key.call.0,
                 responses,
                 unpriced,
                 cost,
@@ -165,7 +161,7 @@ pub(super) fn add(
             };
             last = Some((key.slot, day));
             let source = source_number(names.owner_of(key.owner)?.0);
-            let [_, model] = names.model_of(key.model)?;
+            let [_, model, ..] = names.call_of(key.call)?;
             let of_day = days.entry((day, source, model)).or_default();
             for (sum, more) in of_day.iter_mut().zip(sums) {
                 *sum += more;
@@ -219,7 +215,8 @@ fn rebuild_days(connection: &Connection, zone: &TimeZone) -> rusqlite::Result<()
     let mut days: HashMap<(i64, i64, NameId), Sums> = HashMap::new();
     {
         let mut statement = connection.prepare(&format!(
-            "SELECT slot, source, models.model, {SUMS} FROM rollups {DIMENSIONS}"
+            "SELECT slot, source, model, {SUMS} FROM rollups
+             JOIN owners ON owners.id = rollups.owner JOIN calls ON calls.id = rollups.call"
         ))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

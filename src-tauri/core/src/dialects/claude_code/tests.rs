@@ -8,6 +8,7 @@ fn context() -> Context {
     Context {
         session: "file-session".into(),
         project: "file-project".into(),
+        subagent: "Explore".into(),
         ..Context::default()
     }
 }
@@ -19,6 +20,7 @@ fn response() -> Json {
         "timestamp": "2026-11-20T09:00:01.250Z", "cwd": "/w/demo", "gitBranch": "main", "isSidechain": false,
         "message": {
             "id": "msg_01ABCDEFGHIJ", "role": "assistant", "model": "claude-sonnet-5", "content": [],
+            "stop_reason": "end_turn",
             "usage": { "input_tokens": 2, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 100, "output_tokens": 7 },
         },
     })
@@ -72,8 +74,12 @@ fn observed() -> Observation<'static> {
         project: "/w/demo".into(),
         agent: "main".into(),
         branch: "main".into(),
+        gateway: "".into(),
+        subagent: "".into(),
         provider: "".into(),
         model: "claude-sonnet-5".into(),
+        api: "".into(),
+        stop: "end_turn".into(),
         tokens: Tokens {
             input: 2,
             output: 7,
@@ -102,6 +108,19 @@ fn assert_line(case: &str, line: &[u8], expected: &Line<'_>) {
         expected,
         "{case}"
     );
+}
+
+#[test]
+fn a_note_names_the_kind_of_a_subagent() {
+    for (note, expected) in [
+        (&br#"{"agentType":"Explore","x":[1]}"#[..], Some("Explore")),
+        (br#"{"agentType":null}"#, None),
+        (br#"{"agentType":"Expl"#, None),
+        (b"{}", None),
+        (b"", None),
+    ] {
+        assert_eq!(agent_type(note).as_deref(), expected);
+    }
 }
 
 #[test]
@@ -221,6 +240,7 @@ fn where_and_by_whom_it_was_spent() {
             Observation {
                 rank: 1,
                 agent: "subagent".into(),
+                subagent: "Explore".into(),
                 ..observed()
             },
         ),
@@ -693,6 +713,7 @@ fn a_progress_line_holds_the_record_of_a_subagent() {
         Observation {
             rank: 1,
             agent: "subagent".into(),
+            subagent: "Explore".into(),
             ..observed()
         },
     );

@@ -9,6 +9,7 @@ fn context() -> Context {
         session: "row-session".into(),
         project: "folder".into(),
         agent: "ops".into(),
+        subagent: String::new(),
         rank: 3,
         stored_at: Some(UnixMillis(1_795_000_000_000)),
     }
@@ -20,7 +21,7 @@ fn response() -> Json {
         "type": "message", "id": "e3", "parentId": "e2", "timestamp": "2026-11-20T09:01:00.000Z",
         "message": {
             "role": "assistant", "provider": "anthropic", "model": "claude-sonnet-5", "api": "anthropic-messages",
-            "timestamp": AT.0,
+            "stopReason": "toolUse", "timestamp": AT.0,
             "usage": {
                 "input": 800, "output": 300, "cacheRead": 5000, "cacheWrite": 0, "totalTokens": 6100,
                 "cost": {"input": 0.0016, "output": 0.003, "cacheRead": 0.001, "cacheWrite": 0, "total": 0.0056},
@@ -72,8 +73,12 @@ fn observed() -> Observation<'static> {
         project: "folder".into(),
         agent: "ops".into(),
         branch: "".into(),
+        gateway: "".into(),
+        subagent: "".into(),
         provider: "anthropic".into(),
         model: "claude-sonnet-5".into(),
+        api: "anthropic-messages".into(),
+        stop: "toolUse".into(),
         tokens: Tokens {
             input: 800,
             output: 300,

@@ -2,9 +2,13 @@
 //! numbers, and those that only add detail may be missing.
 
 use super::{Cursors, Incomplete, SessionMeta, Survey, wanted};
-use crate::{time::UnixMillis, usage::Fault};
+use crate::{
+    dialects::openclaw_session::completed,
+    time::UnixMillis,
+    usage::{Fault, SessionFacts},
+};
 use memchr::memmem;
-use rusqlite::{OptionalExtension, Result, Transaction, types::ValueRef};
+use rusqlite::{OptionalExtension, Result, Row, Transaction, types::ValueRef};
 use std::{
     collections::{BTreeSet, HashSet},
     ops::Range,
@@ -27,7 +31,7 @@ pub(super) struct Schema {
     notes: Option<String>,
     state: String,
     page: String,
-    meta: String,
+    windows: Option<String>,
     archives: Vec<ArchiveTable>,
     /// Stores that are there in an unknown form.
     pub(super) unknown: Vec<&'static str>,
@@ -152,7 +156,7 @@ impl Schema {
                 navigation = events.or_null("navigation_json"),
                 limit = PAGE_ROWS + 1,
             ),
-            meta: meta_statement(&windows, &nodes),
+            windows: windows_statement(&windows, &nodes),
             archives: Vec::new(),
             unknown: Vec::new(),
         };
@@ -320,19 +324,29 @@ impl Schema {
 
     /// What is known of a session.
     pub(super) fn meta(&self, tx: &Transaction<'_>, id: &str) -> Result<SessionMeta> {
-        let meta = tx.prepare_cached(&self.meta)?.query_row([id], |row| {
-            Ok(SessionMeta {
-                session_key: row.get(0)?,
-                channel: row.get(1)?,
-                chat_type: row.get(2)?,
-                provider: row.get(3)?,
-                model: row.get(4)?,
-                parent_key: row.get(5)?,
-                created_via: row.get(6)?,
-                label: row.get(7)?,
-            })
-        });
+        let Some(windows) = &self.windows else {
+            return Ok(SessionMeta::default());
+        };
+        let meta = tx
+            .prepare_cached(&format!("{windows} WHERE w.session_id = ?1"))?
+            .query_row([id], |row| {
+                Ok(SessionMeta {
+                    facts: facts(row)?,
+                    provider: row.get(7)?,
+                    model: row.get(8)?,
+                })
+            });
         Ok(meta.optional()?.unwrap_or_default())
+    }
+
+    /// What is known of all sessions.
+    pub(super) fn all_facts(&self, tx: &Transaction<'_>) -> Result<Vec<(String, SessionFacts)>> {
+        let Some(windows) = &self.windows else {
+            return Ok(Vec::new());
+        };
+        tx.prepare(windows)?
+            .query_map([], |row| Ok((row.get(6)?, facts(row)?)))?
+            .collect()
     }
 
     /// Copies an archived transcript; the page is not the `last` when it was too large. Returns its time.
@@ -385,21 +399,23 @@ impl Columns {
     }
 }
 
-fn meta_statement(windows: &Columns, nodes: &Columns) -> String {
+/// Lists the sessions, for [`facts`]; then their id, provider and model. `None` when the table says nothing.
+fn windows_statement(windows: &Columns, nodes: &Columns) -> Option<String> {
     if !windows.has("session_id") {
-        return "SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE ?1 IS NULL".into();
+        return None;
     }
-    let window = |column| {
-        if windows.has(column) {
-            format!("CAST(w.{column} AS TEXT)")
+    let joined = nodes.has("session_key") && windows.has("session_key");
+    let of = |table: &str, columns: &Columns, column: &str| {
+        if columns.has(column) {
+            format!("CAST({table}.{column} AS TEXT)")
         } else {
             "NULL".into()
         }
     };
-    let joined = nodes.has("session_key") && windows.has("session_key");
+    let window = |column| of("w", windows, column);
     let node = |column| {
-        if joined && nodes.has(column) {
-            format!("CAST(n.{column} AS TEXT)")
+        if joined {
+            of("n", nodes, column)
         } else {
             "NULL".into()
         }
@@ -411,23 +427,39 @@ fn meta_statement(windows: &Columns, nodes: &Columns) -> String {
     };
     let columns = [
         window("session_key"),
+        node("label"),
         window("channel"),
         window("chat_type"),
-        window("model_provider"),
-        window("model"),
+        node("created_via"),
         format!(
             "coalesce({}, {}, NULL)",
             window("spawned_by"),
             window("parent_session_key")
         ),
-        node("created_via"),
-        node("label"),
+        window("session_id"),
+        window("model_provider"),
+        window("model"),
     ];
-    format!(
-        "SELECT {} FROM {} w {join} WHERE w.session_id = ?1",
+    Some(format!(
+        "SELECT {} FROM {} w {join}",
         columns.join(", "),
         windows.table
-    )
+    ))
+}
+
+fn facts(row: &Row<'_>) -> Result<SessionFacts> {
+    let text = |at| {
+        row.get::<_, Option<String>>(at)
+            .map(Option::unwrap_or_default)
+    };
+    Ok(completed(SessionFacts {
+        key: text(0)?,
+        label: text(1)?,
+        channel: text(2)?,
+        chat_type: text(3)?,
+        created: text(4)?,
+        parent: text(5)?,
+    }))
 }
 
 fn texts<C: FromIterator<String>>(

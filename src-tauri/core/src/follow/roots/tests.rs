@@ -196,7 +196,9 @@ fn claude_files_are_told_by_their_path() {
 
 #[test]
 fn openclaw_files_are_told_by_their_path() {
-    use Kind::{OpenClawArchive as Packed, OpenClawDb as Db, OpenClawJsonl as Jsonl};
+    use Kind::{
+        OpenClawArchive as Packed, OpenClawDb as Db, OpenClawIndex as Index, OpenClawJsonl as Jsonl,
+    };
     const HEX: &str = "f6462a0f3b1740808df9290e393a5996";
     let state = spec(OPENCLAW, "/h/.openclaw/agents");
     for (relative, expected) in [
@@ -245,7 +247,7 @@ fn openclaw_files_are_told_by_their_path() {
         ),
         ("main/sessions/s1.jsonl.bak.1795177724011", None),
         ("main/sessions/s1.jsonl.lock", None),
-        ("main/sessions/sessions.json", None),
+        ("main/sessions/sessions.json", Some((Index, "main", "", 0))),
         ("main/sessions/sessions.json.bak.1", None),
         ("main/sessions/.usage-cost-cache.json", None),
         (
@@ -266,7 +268,7 @@ fn openclaw_files_are_told_by_their_path() {
         ),
         (
             "main/session-sqlite-import-archive/legacy-store.sessions.json.imported-1795",
-            None,
+            Some((Index, "main", "", 0)),
         ),
         ("main/session-sqlite-import-archive/k1.s1.jsonl", None),
         ("main", None),
