@@ -3,7 +3,10 @@
 use crate::{
     api::Problem,
     config::{self, Config, NoHome, Paths},
-    follow::roots::{self, RootSpec},
+    follow::{
+        roots::{self, RootSpec},
+        wsl,
+    },
     usage::Source,
 };
 use jiff::tz::TimeZone;
@@ -77,7 +80,8 @@ impl Environment {
         };
         let mut extra: Vec<(Source, PathBuf)> = of(Source::ClaudeCode, &config.claude_roots);
         extra.extend::<Vec<_>>(of(Source::OpenClaw, &config.openclaw_roots));
-        roots::roots(&|name| (self.variables)(name), self.home.as_deref(), &extra)
+        let env = |name: &str| (self.variables)(name);
+        roots::roots(&env, self.home.as_deref(), &wsl::homes(), &extra)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod lines;
 pub mod openclaw_db;
 pub mod roots;
 pub mod watch;
+pub mod wsl;
 
 use crate::{
     api::{Problem, Progress, Root, RootState},

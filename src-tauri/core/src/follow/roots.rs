@@ -28,7 +28,7 @@ pub struct RootSpec {
     pub source: Source,
     /// The folder.
     pub path: PathBuf,
-    /// Why it is looked at: "default", "legacy", "Claude Desktop", "config" or a variable's name.
+    /// Why it is looked at: "default", "legacy", "profile", "Claude Desktop", "WSL", "config" or a variable's name.
     pub origin: &'static str,
 }
 
@@ -59,22 +59,32 @@ pub enum Kind {
 /// Lists every folder to look in, each once: not through a symlink again, and not inside another. Folders
 /// that are missing stay in the list, so that people can be told where was looked.
 ///
-/// `home` is the user's home; `extra` are the folders from the user's config.
+/// `home` is the user's home; `guests` are the homes of Linux distributions inside Windows; `extra` are the folders
+/// from the user's config.
 #[must_use]
 pub fn roots(
     env: &dyn Fn(&str) -> Option<OsString>,
     home: Option<&Path>,
+    guests: &[PathBuf],
     extra: &[(Source, PathBuf)],
 ) -> Vec<RootSpec> {
     let env = |name: &str| env(name).filter(|value| !value.is_empty());
     let mut all = claude_roots(&env, home);
     all.extend(openclaw_roots(&env, home));
+    for home in guests {
+        all.extend(CLAUDE_FOLDERS.map(|folder| claude(&home.join(folder), "WSL")));
+        all.push(openclaw(home.join(".openclaw"), "WSL"));
+        all.extend(openclaw_profiles(home, "WSL"));
+    }
     all.extend(extra.iter().map(|(source, path)| match source {
         Source::ClaudeCode => claude(path, "config"),
         Source::OpenClaw => openclaw(path.clone(), "config"),
     }));
     distinct(all)
 }
+
+/// Below a home.
+const CLAUDE_FOLDERS: [&str; 2] = [".config/claude", ".claude"];
 
 fn claude_roots(env: &dyn Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Vec<RootSpec> {
     const VARIABLE: &str = "CLAUDE_CONFIG_DIR";
@@ -95,9 +105,7 @@ fn claude_roots(env: &dyn Fn(&str) -> Option<OsString>, home: Option<&Path>) -> 
         .map(|folder| claude(&Path::new(&folder).join("claude"), "XDG_CONFIG_HOME"));
     let mut all: Vec<_> = xdg.into_iter().collect();
     if let Some(home) = home {
-        all.extend(
-            [".config/claude", ".claude"].map(|folder| claude(&home.join(folder), "default")),
-        );
+        all.extend(CLAUDE_FOLDERS.map(|folder| claude(&home.join(folder), "default")));
         if cfg!(target_os = "macos") {
             let desktop = home.join("Library/Application Support/Claude");
             all.extend(
@@ -134,15 +142,43 @@ fn openclaw_roots(env: &dyn Fn(&str) -> Option<OsString>, home: Option<&Path>) -
         Some(home) => (Some(PathBuf::from(home)), "OPENCLAW_HOME"),
         None => (home.map(Path::to_path_buf), "default"),
     };
-    let names = [
+    let Some(home) = home else {
+        return Vec::new();
+    };
+    let mut all: Vec<RootSpec> = [
         (".openclaw", origin),
         (".clawdbot", "legacy"),
         (".moltbot", "legacy"),
         (".moldbot", "legacy"),
-    ];
-    home.iter()
-        .flat_map(|home| names.map(|(name, origin)| openclaw(home.join(name), origin)))
-        .collect()
+    ]
+    .map(|(name, origin)| openclaw(home.join(name), origin))
+    .into();
+    // Other profiles count too: whoever started this process need not be who started the gateways.
+    const VARIABLE: &str = "OPENCLAW_PROFILE";
+    let named = env(VARIABLE).filter(|name| name != "default");
+    all.extend(named.map(|name| {
+        let mut folder = OsString::from(".openclaw-");
+        folder.push(name);
+        openclaw(home.join(folder), VARIABLE)
+    }));
+    all.extend(openclaw_profiles(&home, "profile"));
+    all
+}
+
+/// State directories of OpenClaw's profiles, `.openclaw-<profile>`, that are there.
+fn openclaw_profiles(home: &Path, origin: &'static str) -> Vec<RootSpec> {
+    let entries = std::fs::read_dir(home).into_iter().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name();
+            let is_profile = name.as_encoded_bytes().starts_with(b".openclaw-");
+            (is_profile && entry.path().join("agents").is_dir()).then(|| entry.path())
+        })
+        .collect();
+    folders.sort();
+    let folders = folders.into_iter();
+    folders.map(|folder| openclaw(folder, origin)).collect()
 }
 
 /// Only the agents' folder: beside it lie workspaces of any size.

@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::{collections::HashMap, slice};
 
 const CLAUDE: Source = Source::ClaudeCode;
 const OPENCLAW: Source = Source::OpenClaw;
@@ -13,7 +13,7 @@ fn found(
     let env: HashMap<_, _> = env.iter().copied().collect();
     let read = |name: &str| env.get(name).map(OsString::from);
     let text = |path: &Path| path.to_string_lossy().replace('\\', "/");
-    roots(&read, home, extra)
+    roots(&read, home, &[], extra)
         .into_iter()
         .map(|root| (root.source, text(&root.path), root.origin))
         .collect()
@@ -25,6 +25,50 @@ fn owned<const N: usize>(
     expected
         .map(|(source, path, origin)| (source, path.into(), origin))
         .into()
+}
+
+#[test]
+fn profiles_and_linux_guests_are_looked_at() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let home = folder.path().join("home");
+    let guest = folder.path().join("guest");
+    for there in [
+        "home/.openclaw-work/agents",
+        "home/.openclaw-empty",
+        "guest/.openclaw-lab/agents",
+    ] {
+        std::fs::create_dir_all(folder.path().join(there)).expect("a folder");
+    }
+    let env = |name: &str| (name == "OPENCLAW_PROFILE").then(|| OsString::from("next"));
+    let all = roots(&env, Some(&home), slice::from_ref(&guest), &[]);
+    let told: Vec<_> = all
+        .iter()
+        .filter(|root| !["default", "legacy", "Claude Desktop"].contains(&root.origin))
+        .map(|root| (root.source, root.path.clone(), root.origin))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                OPENCLAW,
+                home.join(".openclaw-next/agents"),
+                "OPENCLAW_PROFILE"
+            ),
+            (OPENCLAW, home.join(".openclaw-work/agents"), "profile"),
+            (CLAUDE, guest.join(".config/claude/projects"), "WSL"),
+            (CLAUDE, guest.join(".claude/projects"), "WSL"),
+            (OPENCLAW, guest.join(".openclaw/agents"), "WSL"),
+            (OPENCLAW, guest.join(".openclaw-lab/agents"), "WSL"),
+        ]
+    );
+    let env = |name: &str| (name == "OPENCLAW_PROFILE").then(|| OsString::from("work"));
+    let work = |root: &RootSpec| root.path == home.join(".openclaw-work/agents");
+    let origins: Vec<_> = roots(&env, Some(&home), &[], &[])
+        .into_iter()
+        .filter(work)
+        .map(|root| root.origin)
+        .collect();
+    assert_eq!(origins, ["OPENCLAW_PROFILE"], "each folder once");
 }
 
 #[test]
