@@ -90,11 +90,60 @@ fn f04_a_small_file_grows() {
     let mut expected = once(0..5);
     expected.counts.no_usage = 1;
     assert_eq!(told, expected);
-    let grown = text.clone() + &lines(0..5);
+    let grown = text + &lines(0..5);
     assert_eq!(positions(&home), [at_end("a.jsonl", &grown)]);
     // What proves the beginning has grown with it: a change in there is seen.
     write(&home.claude("a.jsonl"), lines(5..9) + &line(9));
     assert_eq!(read(&home), with_counted(0..10, 5));
+}
+
+/// The old file goes on where it was, the new one begins.
+#[test]
+fn f05_renamed_and_replaced() {
+    let (old, new) = (lines(0..3), lines(3..5));
+    let (home, told) = after(&old, |home, path| {
+        fs::rename(path, home.claude("b.jsonl")).expect("renamed");
+        write(path, &new);
+    });
+    assert_eq!(told, once(0..5));
+    let both = [at_end("a.jsonl", &new), at_end("b.jsonl", &old)];
+    // Where files have no numbers, a renamed one is read from its beginning.
+    assert!(cfg!(not(unix)) || positions(&home) == both);
+    // Two files that change places.
+    let [a, b, other] = ["a.jsonl", "b.jsonl", "c.jsonl"].map(|name| home.claude(name));
+    for (from, to) in [(&a, &other), (&b, &a), (&other, &b)] {
+        fs::rename(from, to).expect("renamed");
+    }
+    assert_eq!(read(&home), once(0..5));
+    let both = [at_end("a.jsonl", &old), at_end("b.jsonl", &new)];
+    assert!(cfg!(not(unix)) || positions(&home) == both);
+    // One that takes the place of another: what the other told stays.
+    fs::rename(&a, &b).expect("renamed");
+    assert_eq!(read(&home).rows, once(0..5).rows);
+}
+
+#[test]
+fn f06_renamed_and_replaced_between_the_look_and_the_read() {
+    let home = Home::new();
+    let path = home.claude("a.jsonl");
+    write(&path, lines(0..2));
+    let mut ingest = home.ingest();
+    drain(&mut ingest);
+    write(&path, lines(0..3));
+    ingest.scan().expect("a look");
+    fs::rename(&path, home.claude("b.jsonl")).expect("renamed");
+    write(&path, lines(10..12));
+    while ingest.is_behind() {
+        let later = UnixMillis::now().plus(3_600_000);
+        ingest.step(later).expect("a batch");
+    }
+    assert_eq!(
+        told(&home, &ingest).rows,
+        once((0..2).chain(10..12)).rows,
+        "what lies there now was read, from its beginning"
+    );
+    drain(&mut ingest);
+    assert_eq!(told(&home, &ingest), once((0..3).chain(10..12)));
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub struct Pending {
     log: LogFile,
     stat: Stat,
     known: Option<i64>,
+    /// It is the file with that row by its identity, not by its path alone.
+    same: bool,
     /// Bytes to read, as far as the outside tells.
     pub(crate) unread: u64,
     /// Found by a full scan: of a database, every session is compared.
@@ -244,8 +246,7 @@ impl Follower {
         if let Some(ledger) = ledger {
             self.mark_gone(ledger)?;
         }
-        pending.sort_by_key(|file| Reverse(file.stat.mtime));
-        Ok(pending)
+        Ok(in_order(pending))
     }
 
     /// How many files hold something that the ledger does not know. Unlike [`Follower::scan`] it takes a file's
@@ -286,8 +287,7 @@ impl Follower {
             };
             self.walk(&root, &path, &mut seen, &mut pending);
         }
-        pending.sort_by_key(|file| Reverse(file.stat.mtime));
-        pending
+        in_order(pending)
     }
 
     fn walk(
@@ -368,6 +368,7 @@ impl Follower {
         let unread = stat
             .size
             .saturating_sub(known.map_or(0, |known| known.size));
+        let same = known.is_some_and(|known| known.identity == stat.identity);
         let known = known.map(|known| known.id);
         self.met.extend(known);
         if !unchanged {
@@ -375,6 +376,7 @@ impl Follower {
                 path: path.to_owned(),
                 source: root.source,
                 known,
+                same,
                 log,
                 stat,
                 unread,
@@ -385,11 +387,11 @@ impl Follower {
 
     /// The file with this identity, wherever it was; else the one that was last seen at this path.
     fn known_as(&self, path: &str, stat: Stat) -> Option<&Known> {
-        let path = self
-            .by_identity
-            .get(&stat.identity)
-            .map_or(path, String::as_str);
-        self.known.get(path)
+        let identity = self.by_identity.get(&stat.identity);
+        identity
+            .and_then(|path| self.known.get(path))
+            .filter(|known| known.identity == stat.identity)
+            .or_else(|| self.known.get(path))
     }
 
     /// Files that are no longer where they were. What they told stays in the ledger.
@@ -444,6 +446,7 @@ impl Follower {
         let mut batch = ledger.batch()?;
         let mut room = BATCH;
         let mut read: Vec<FileState> = Vec::new();
+        let mut half_read = None;
         while let Some(file) = queue.files.front() {
             if room.bytes == 0 || batch.pending() >= room.clusters {
                 break;
@@ -458,11 +461,13 @@ impl Follower {
                 Ok((state, ended)) => {
                     self.problems.remove(&file.path);
                     self.blocked.remove(&file.path);
-                    read.push(state);
                     queue.bytes_of_front += before - room.bytes;
                     if ended == Ended::More {
+                        half_read = state.id;
+                        read.push(state);
                         break;
                     }
+                    read.push(state);
                     if ended == Ended::Waiting {
                         self.waiting.insert(file.path.clone());
                     }
@@ -492,6 +497,9 @@ impl Follower {
             queue.finish_front();
         }
         let changed = batch.commit(zone, price)?;
+        if let Some(front) = queue.files.front_mut().filter(|_| half_read.is_some()) {
+            front.known = half_read;
+        }
         for state in read {
             self.remember_state(state);
         }
@@ -508,9 +516,9 @@ impl Follower {
         now: UnixMillis,
     ) -> Result<(FileState, Ended), ReadError> {
         let text = path_text(&pending.path);
-        let known = pending
-            .known
-            .or_else(|| self.known.get(&text).map(|known| known.id));
+        let here = self.known.get(&text);
+        let here = here.filter(|known| known.identity == pending.stat.identity);
+        let known = pending.known.or(here.map(|known| known.id));
         let known = known.map(|id| batch.file(id)).transpose()?.flatten();
         let mut state =
             known.unwrap_or_else(|| FileState::new(String::new(), pending.source, (0, 0)));
@@ -536,7 +544,7 @@ impl Follower {
         if let Some(old) = self
             .by_identity
             .get(&state.identity)
-            .filter(|old| **old != state.path)
+            .filter(|old| self.known.get(*old).is_some_and(|known| known.id == id))
             .cloned()
         {
             self.known.remove(&old);
@@ -581,6 +589,17 @@ impl Follower {
             })
             .collect()
     }
+}
+
+/// Most recently changed first. A renamed file keeps its row, so one that was found in its old place begins its own.
+fn in_order(mut pending: Vec<Pending>) -> Vec<Pending> {
+    let kept = pending.iter().filter(|file| file.same);
+    let kept: FxHashSet<i64> = kept.filter_map(|file| file.known).collect();
+    for file in pending.iter_mut().filter(|file| !file.same) {
+        file.known = file.known.filter(|id| !kept.contains(id));
+    }
+    pending.sort_by_key(|file| Reverse(file.stat.mtime));
+    pending
 }
 
 /// A database's own file, where the path is that of its log or journal.

@@ -406,9 +406,12 @@ fn load(connection: &Connection, id: i64) -> rusqlite::Result<Option<FileState>>
 
 fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64> {
     let FileState { counts, .. } = state;
-    // After a rename another row may still have this path; forgetting its position is harmless.
+    // Another row may still have this path: its file was renamed, and will name its new one when it is read, or was
+    // replaced by this one.
     connection
-        .prepare_cached("DELETE FROM files WHERE path = ?1 AND id IS NOT ?2")?
+        .prepare_cached(
+            "UPDATE files SET path = path || ' (replaced #' || id || ')', gone = 1 WHERE path = ?1 AND id IS NOT ?2",
+        )?
         .execute((&state.path, state.id))?;
     let id = connection
         .prepare_cached(
