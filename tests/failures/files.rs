@@ -441,9 +441,20 @@ fn f39_links_are_read_once_and_loops_end() {
     symlink(&path, home.claude("soft.jsonl")).expect("linked");
     symlink("nowhere", home.claude("dangling.jsonl")).expect("linked");
     symlink("..", home.claude("loop")).expect("linked");
-    let expected = once(0..3);
+    let mut expected = once(0..3);
     assert_eq!(read(&home), expected);
     assert_eq!(positions(&home), [at_end("a.jsonl", &lines(0..3))]);
+    // A link that leads to itself leads to no log: that is a problem of its own.
+    let own = home.claude("self.jsonl");
+    symlink("self.jsonl", &own).expect("linked");
+    let cause = fs::metadata(&own).expect_err("a loop");
+    expected.problems = vec![clawspend_core::api::Problem {
+        code: "unreadable".into(),
+        message: format!("cannot read {}: {cause}", own.display()),
+        hint: "it is a link that leads to no file: remove or mend it".into(),
+        serious: true,
+    }];
+    assert_eq!(read(&home), expected);
 }
 
 #[test]

@@ -324,16 +324,19 @@ impl Follower {
     }
 
     fn unreadable(&mut self, path: &Path, cause: &io::Error) {
-        self.problems.insert(
-            path.to_owned(),
-            Problem {
-                code: "unreadable".into(),
-                message: format!("cannot read {}: {cause}", path.display()),
-                hint: "let your user read it; until then its figures stay as they were last seen"
-                    .into(),
-                serious: true,
-            },
-        );
+        let denied = cause.kind() == io::ErrorKind::PermissionDenied;
+        let hint = if path.is_symlink() && !denied {
+            "it is a link that leads to no file: remove or mend it"
+        } else {
+            "let your user read it; until then its figures stay as they were last seen"
+        };
+        let problem = Problem {
+            code: "unreadable".into(),
+            message: format!("cannot read {}: {cause}", path.display()),
+            hint: hint.into(),
+            serious: true,
+        };
+        self.problems.insert(path.to_owned(), problem);
     }
 
     fn look(
