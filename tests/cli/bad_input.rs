@@ -268,7 +268,7 @@ fn a_link_to_itself_is_told_and_the_rest_counts() {
             Some(0),
             format!(
                 "clawspend: cannot read {}: {cause}\n\
-                 Hint: let your user read it; until then its figures stay as they were last seen\n",
+                 Hint: it is a link that leads to no file: remove or mend it\n",
                 link.display()
             )
         )

@@ -8,10 +8,14 @@ use super::{
 use crate::{
     api::Problem,
     dialects::{Carry, Context, claude_code, openclaw, openclaw_session},
-    ledger::{Batch, LedgerError, Place, files::FileState},
+    ledger::{
+        Batch, LedgerError, Place,
+        files::{BROKEN_PLACES, FileState},
+    },
     time::UnixMillis,
     usage::{Fault, Line},
 };
+use serde::de::IgnoredAny;
 use std::{
     borrow::Cow,
     fs::File,
@@ -63,8 +67,10 @@ impl Stat {
         }
     }
 
+    /// How far its last change is from now; also one to come, as a clock that was set back or another machine's
+    /// makes it.
     fn age_millis(&self, now: UnixMillis) -> i64 {
-        now.0 - self.mtime / 1_000_000
+        (now.0 - self.mtime / 1_000_000).abs()
     }
 
     /// The modification time to remember; 0, so that the next scan looks again, while it is fresh.
@@ -143,6 +149,26 @@ impl<'b, 'l> Intake<'b, 'l> {
         })
     }
 
+    /// Takes a line of a file. Zeros are what a power cut leaves of bytes that never reached the disk; what was written
+    /// behind them later is a record of its own.
+    fn line(
+        &mut self,
+        log: &LogFile,
+        line: &[u8],
+        offset: u64,
+        carry: &mut Carry,
+    ) -> Result<(), LedgerError> {
+        let zeros = line.iter().take_while(|byte| **byte == 0).count();
+        if zeros > 0 {
+            self.broken(Fault::NotJson, offset)?;
+            if zeros == line.len() {
+                return Ok(());
+            }
+        }
+        let record = parse(log.kind, &line[zeros..], &log.context, carry);
+        self.take(record, offset + zeros as u64)
+    }
+
     pub(super) fn take(&mut self, line: Line<'_>, offset: u64) -> Result<(), LedgerError> {
         match line {
             Line::Observation(observation) => {
@@ -163,6 +189,47 @@ impl<'b, 'l> Intake<'b, 'l> {
         }
         self.batch.add_broken(self.state, offset, fault)
     }
+
+    /// Takes what follows the last newline of a file that has been quiet: its writer may never come back. A whole
+    /// record is one; part of one is told as broken until it is read again from where it begins. Returns the byte to
+    /// go on from.
+    fn last(
+        &mut self,
+        log: &LogFile,
+        rest: &Piece<'_>,
+        carry: &mut Carry,
+    ) -> Result<u64, LedgerError> {
+        match *rest {
+            Piece::Line(offset, line) if is_whole(line) => {
+                self.line(log, line, offset, carry)?;
+                Ok(offset + line.len() as u64)
+            }
+            Piece::Line(offset, line) => {
+                if !line.trim_ascii().is_empty() {
+                    self.unfinished(Fault::NotJson, offset)?;
+                }
+                Ok(offset)
+            }
+            Piece::TooLong(offset) => {
+                self.unfinished(Fault::TooLong, offset)?;
+                Ok(offset)
+            }
+        }
+    }
+
+    fn unfinished(&mut self, fault: Fault, offset: u64) -> Result<(), LedgerError> {
+        // Without its place it could not be taken back.
+        if self.state.counts.broken < BROKEN_PLACES {
+            self.broken(fault, offset)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line without newline is a record all the same: nothing that may still come can be part of an object
+/// that is closed.
+fn is_whole(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok()
 }
 
 /// Reads on in a JSONL file, or an archive from its beginning; `read` counts the bytes.
@@ -178,15 +245,16 @@ pub(super) fn read(
     let mut file = File::open(path)?;
     // The open handle supplies stat, proof and data, so that a rename in between mixes nothing.
     let stat = Stat::of(&file.metadata()?);
-    let context = context(path, log);
-    if !(state.offset == 0 || state.stamp == context.subagent && proves(&mut file, state)?) {
+    let log = &*with_note(path, log);
+    let subagent = &log.context.subagent;
+    if !(state.offset == 0 || state.stamp == *subagent && proves(&mut file, state)?) {
         if let Some(id) = state.id {
             batch.forget_broken(id)?;
         }
         state.restart();
     }
     state.identity = stat.identity;
-    state.stamp.clone_from(&context.subagent);
+    state.stamp.clone_from(subagent);
     if log.kind == Kind::OpenClawIndex {
         return read_index(&file, stat, state, batch, room, now);
     }
@@ -194,43 +262,37 @@ pub(super) fn read(
         return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();
+    batch.take_back_unfinished(state)?;
+    let began = state.offset;
+    let newline_missing = ends_without_newline(&mut file, began)?;
     let mut intake = Intake::new(batch, state)?;
-    file.seek(SeekFrom::Start(intake.state.offset))?;
-    let mut lines = Lines::new(&file, intake.state.offset, std::mem::take(buffer));
-    let began = intake.state.offset;
-    let ended = loop {
+    file.seek(SeekFrom::Start(began))?;
+    let mut lines = Lines::new(&file, began, std::mem::take(buffer));
+    let mut ended = loop {
         if lines.offset() - began >= room.bytes || intake.batch.pending() >= room.clusters {
             break Ended::More;
         }
         match lines.next()? {
-            Some(Piece::Line(offset, line)) => {
-                intake.take(parse(log.kind, line, &context, &mut carry), offset)?;
-            }
+            // The newline of a line that was taken without it.
+            Some(Piece::Line(offset, line))
+                if newline_missing && offset == began && line.trim_ascii().is_empty() => {}
+            Some(Piece::Line(offset, line)) => intake.line(log, line, offset, &mut carry)?,
             Some(Piece::TooLong(offset)) => intake.broken(Fault::TooLong, offset)?,
             None => break Ended::End,
         }
     };
     let mut settled = stat.settled_mtime(now);
-    let ended = if ended == Ended::End && !lines.rest().is_empty() {
-        // A writer that was killed never adds the newline. The offset stays before the line, so it is read
-        // again when it grows after all; merging makes that harmless.
-        let quiet = stat.age_millis(now) >= QUIET_MILLIS;
-        if quiet {
-            let rest = parse(log.kind, lines.rest(), &context, &mut carry.clone());
-            if let Line::Observation(observation) = rest {
-                intake
-                    .batch
-                    .add(&observation, intake.place, lines.offset())?;
-            }
-            Ended::End
+    let mut offset = lines.offset();
+    if ended == Ended::End
+        && let Some(rest) = lines.rest()
+    {
+        if stat.age_millis(now) >= QUIET_MILLIS {
+            offset = intake.last(log, &rest, &mut carry)?;
         } else {
-            settled = 0;
-            Ended::Waiting
+            (ended, settled) = (Ended::Waiting, 0);
         }
-    } else {
-        ended
-    };
-    state.offset = lines.offset();
+    }
+    state.offset = offset;
     room.bytes = room.bytes.saturating_sub(state.offset - began);
     *buffer = lines.into_buffer();
     (state.size, state.mtime) = if ended == Ended::More {
@@ -244,23 +306,27 @@ pub(super) fn read(
     Ok(ended)
 }
 
-/// What surrounds the records of a file: what its path says and, of a Claude Code subagent's, the note beside it.
-fn context<'l>(path: &Path, log: &'l LogFile) -> Cow<'l, Context> {
+/// A log, and of a Claude Code subagent's also the note beside it, which says what kind it was.
+fn with_note<'l>(path: &Path, log: &'l LogFile) -> Cow<'l, LogFile> {
     let is_subagent = log.kind == Kind::ClaudeJsonl
         && path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"agent-"));
     let note = is_subagent.then(|| std::fs::read(path.with_extension("meta.json")).ok());
-    match note
+    let Some(subagent) = note
         .flatten()
         .and_then(|json| claude_code::agent_type(&json))
-    {
-        Some(subagent) => Cow::Owned(Context {
-            subagent,
-            ..log.context.clone()
-        }),
-        None => Cow::Borrowed(&log.context),
-    }
+    else {
+        return Cow::Borrowed(log);
+    };
+    let context = Context {
+        subagent,
+        ..log.context.clone()
+    };
+    Cow::Owned(LogFile {
+        kind: log.kind,
+        context,
+    })
 }
 
 /// An index is rewritten whole, and tells of sessions only: it has no records to count.
@@ -322,9 +388,7 @@ fn read_archive(
     let mut lines = Lines::new(archive::open(path)?, 0, std::mem::take(buffer));
     loop {
         match lines.next() {
-            Ok(Some(Piece::Line(offset, line))) => {
-                intake.take(parse(log.kind, line, &log.context, &mut carry), offset)?;
-            }
+            Ok(Some(Piece::Line(offset, line))) => intake.line(log, line, offset, &mut carry)?,
             Ok(Some(Piece::TooLong(offset))) => intake.broken(Fault::TooLong, offset)?,
             Ok(None) => break,
             Err(_) => {
@@ -333,12 +397,10 @@ fn read_archive(
             }
         }
     }
-    let rest = lines.rest();
-    if !rest.is_empty() {
-        intake.take(
-            parse(log.kind, rest, &log.context, &mut carry),
-            lines.offset(),
-        )?;
+    match lines.rest() {
+        Some(Piece::Line(offset, line)) => intake.line(log, line, offset, &mut carry)?,
+        Some(Piece::TooLong(offset)) => intake.broken(Fault::TooLong, offset)?,
+        None => {}
     }
     *buffer = lines.into_buffer();
     room.bytes = room.bytes.saturating_sub(stat.size);
@@ -354,6 +416,16 @@ fn carry_text(carry: &Carry) -> String {
     } else {
         serde_json::to_string(carry).unwrap_or_default()
     }
+}
+
+/// Whether the last line before the offset was taken without its newline.
+fn ends_without_newline(file: &mut File, offset: u64) -> io::Result<bool> {
+    let Some(last) = offset.checked_sub(1) else {
+        return Ok(false);
+    };
+    let mut byte = [0];
+    file.seek(SeekFrom::Start(last))?;
+    Ok(file.read(&mut byte)? == 1 && byte != *b"\n")
 }
 
 /// Whether the bytes that were read before are still there.

@@ -118,11 +118,11 @@ impl<R: Read> Lines<R> {
 
     /// What follows the last newline.
     #[must_use]
-    pub fn rest(&self) -> &[u8] {
-        if self.skipping.is_some() {
-            &[]
-        } else {
-            &self.buffer[self.start..self.end]
+    pub fn rest(&self) -> Option<Piece<'_>> {
+        match self.skipping {
+            Some(began) => Some(Piece::TooLong(began)),
+            None if self.start == self.end => None,
+            None => Some(Piece::Line(self.offset, &self.buffer[self.start..self.end])),
         }
     }
 
@@ -153,23 +153,24 @@ mod tests {
         }
     }
 
-    /// The lines with their places, what is left over, and where that begins.
-    type Split = (Vec<(u64, Vec<u8>)>, Vec<u8>, u64);
+    /// The lines with their places, what is left over, and the byte after the last line.
+    type Split = (Vec<(u64, Vec<u8>)>, Option<(u64, Vec<u8>)>, u64);
 
     fn split(bytes: &[u8], step: usize) -> Split {
         let mut lines = Lines::new(Dribble(bytes, step), 0, Vec::new());
+        let told = |piece: Piece<'_>| match piece {
+            Piece::Line(at, line) => (at, line.to_vec()),
+            Piece::TooLong(at) => (at, b"too long".to_vec()),
+        };
         let mut found = Vec::new();
         while let Some(piece) = lines.next().expect("no errors here") {
-            found.push(match piece {
-                Piece::Line(at, line) => (at, line.to_vec()),
-                Piece::TooLong(at) => (at, b"too long".to_vec()),
-            });
+            found.push(told(piece));
         }
-        (found, lines.rest().to_vec(), lines.offset())
+        (found, lines.rest().map(told), lines.offset())
     }
 
     #[test]
-    fn lines_are_the_same_however_the_bytes_arrive() {
+    fn f14_lines_are_the_same_however_the_bytes_arrive() {
         let bytes = "one\n\nthree é\r\nunfinished".as_bytes();
         for step in 1..=bytes.len() {
             let (lines, rest, offset) = split(bytes, step);
@@ -180,7 +181,7 @@ mod tests {
             ];
             assert_eq!(
                 (lines, rest, offset),
-                (expected, b"unfinished".to_vec(), 15),
+                (expected, Some((15, b"unfinished".to_vec())), 15),
                 "step {step}"
             );
         }
@@ -198,7 +199,7 @@ mod tests {
                 .collect::<Vec<_>>(),
             [(0, 3 * BLOCK + 7), (3 * BLOCK as u64 + 8, 4)]
         );
-        assert_eq!((rest, offset), (vec![], bytes.len() as u64));
+        assert_eq!((rest, offset), (None, bytes.len() as u64));
     }
 
     #[test]
@@ -216,6 +217,10 @@ mod tests {
                 (after, b"after".to_vec())
             ]
         );
-        assert_eq!((rest, offset), (vec![], bytes.len() as u64));
+        assert_eq!((rest, offset), (None, bytes.len() as u64));
+        bytes.truncate(bytes.len() - 7);
+        let (lines, rest, offset) = split(&bytes, 1 << 20);
+        assert_eq!(lines, [(0, b"before".to_vec())]);
+        assert_eq!((rest, offset), (Some((7, b"too long".to_vec())), 7));
     }
 }

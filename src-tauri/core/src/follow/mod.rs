@@ -68,6 +68,8 @@ pub struct Pending {
     log: LogFile,
     stat: Stat,
     known: Option<i64>,
+    /// It is the file with that row by its identity, not by its path alone.
+    same: bool,
     /// Bytes to read, as far as the outside tells.
     pub(crate) unread: u64,
     /// Found by a full scan: of a database, every session is compared.
@@ -245,8 +247,7 @@ impl Follower {
         if let Some(ledger) = ledger {
             self.mark_gone(ledger)?;
         }
-        pending.sort_by_key(|file| Reverse(file.stat.mtime));
-        Ok(pending)
+        Ok(in_order(pending))
     }
 
     /// How many files hold something that the ledger does not know. Unlike [`Follower::scan`] it takes a file's
@@ -287,8 +288,7 @@ impl Follower {
             };
             self.walk(&root, &path, &mut seen, &mut pending);
         }
-        pending.sort_by_key(|file| Reverse(file.stat.mtime));
-        pending
+        in_order(pending)
     }
 
     fn walk(
@@ -325,16 +325,19 @@ impl Follower {
     }
 
     fn unreadable(&mut self, path: &Path, cause: &io::Error) {
-        self.problems.insert(
-            path.to_owned(),
-            Problem {
-                code: "unreadable".into(),
-                message: format!("cannot read {}: {cause}", path.display()),
-                hint: "let your user read it; until then its figures stay as they were last seen"
-                    .into(),
-                serious: true,
-            },
-        );
+        let denied = cause.kind() == io::ErrorKind::PermissionDenied;
+        let hint = if path.is_symlink() && !denied {
+            "it is a link that leads to no file: remove or mend it"
+        } else {
+            "let your user read it; until then its figures stay as they were last seen"
+        };
+        let problem = Problem {
+            code: "unreadable".into(),
+            message: format!("cannot read {}: {cause}", path.display()),
+            hint: hint.into(),
+            serious: true,
+        };
+        self.problems.insert(path.to_owned(), problem);
     }
 
     fn look(
@@ -369,6 +372,7 @@ impl Follower {
         let unread = stat
             .size
             .saturating_sub(known.map_or(0, |known| known.size));
+        let same = known.is_some_and(|known| known.identity == stat.identity);
         let known = known.map(|known| known.id);
         self.met.extend(known);
         if !unchanged {
@@ -376,6 +380,7 @@ impl Follower {
                 path: path.to_owned(),
                 source: root.source,
                 known,
+                same,
                 log,
                 stat,
                 unread,
@@ -386,11 +391,11 @@ impl Follower {
 
     /// The file with this identity, wherever it was; else the one that was last seen at this path.
     fn known_as(&self, path: &str, stat: Stat) -> Option<&Known> {
-        let path = self
-            .by_identity
-            .get(&stat.identity)
-            .map_or(path, String::as_str);
-        self.known.get(path)
+        let identity = self.by_identity.get(&stat.identity);
+        identity
+            .and_then(|path| self.known.get(path))
+            .filter(|known| known.identity == stat.identity)
+            .or_else(|| self.known.get(path))
     }
 
     /// Files that are no longer where they were. What they told stays in the ledger.
@@ -445,6 +450,7 @@ impl Follower {
         let mut batch = ledger.batch()?;
         let mut room = BATCH;
         let mut read: Vec<FileState> = Vec::new();
+        let mut half_read = None;
         while let Some(file) = queue.files.front() {
             if room.bytes == 0 || batch.pending() >= room.clusters {
                 break;
@@ -459,11 +465,13 @@ impl Follower {
                 Ok((state, ended)) => {
                     self.problems.remove(&file.path);
                     self.blocked.remove(&file.path);
-                    read.push(state);
                     queue.bytes_of_front += before - room.bytes;
                     if ended == Ended::More {
+                        half_read = state.id;
+                        read.push(state);
                         break;
                     }
+                    read.push(state);
                     if ended == Ended::Waiting {
                         self.waiting.insert(file.path.clone());
                     }
@@ -493,6 +501,9 @@ impl Follower {
             queue.finish_front();
         }
         let changed = batch.commit(zone, price)?;
+        if let Some(front) = queue.files.front_mut().filter(|_| half_read.is_some()) {
+            front.known = half_read;
+        }
         for state in read {
             self.remember_state(state);
         }
@@ -509,9 +520,9 @@ impl Follower {
         now: UnixMillis,
     ) -> Result<(FileState, Ended), ReadError> {
         let text = path_text(&pending.path);
-        let known = pending
-            .known
-            .or_else(|| self.known.get(&text).map(|known| known.id));
+        let here = self.known.get(&text);
+        let here = here.filter(|known| known.identity == pending.stat.identity);
+        let known = pending.known.or(here.map(|known| known.id));
         let known = known.map(|id| batch.file(id)).transpose()?.flatten();
         let mut state =
             known.unwrap_or_else(|| FileState::new(String::new(), pending.source, (0, 0)));
@@ -537,7 +548,7 @@ impl Follower {
         if let Some(old) = self
             .by_identity
             .get(&state.identity)
-            .filter(|old| **old != state.path)
+            .filter(|old| self.known.get(*old).is_some_and(|known| known.id == id))
             .cloned()
         {
             self.known.remove(&old);
@@ -582,6 +593,17 @@ impl Follower {
             })
             .collect()
     }
+}
+
+/// Most recently changed first. A renamed file keeps its row, so one that was found in its old place begins its own.
+fn in_order(mut pending: Vec<Pending>) -> Vec<Pending> {
+    let kept = pending.iter().filter(|file| file.same);
+    let kept: FxHashSet<i64> = kept.filter_map(|file| file.known).collect();
+    for file in pending.iter_mut().filter(|file| !file.same) {
+        file.known = file.known.filter(|id| !kept.contains(id));
+    }
+    pending.sort_by_key(|file| Reverse(file.stat.mtime));
+    pending
 }
 
 /// A database's own file, where the path is that of its log or journal.

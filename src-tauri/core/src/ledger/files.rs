@@ -46,7 +46,7 @@ CREATE TABLE broken (
 ";
 
 /// Places of broken records kept for one file; the counter goes on beyond.
-const BROKEN_PLACES: u64 = 100;
+pub(crate) const BROKEN_PLACES: u64 = 100;
 
 /// What the records of a file, or of all files, came to; every record is in exactly one.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ pub struct FileState {
     pub unknown: String,
     /// How often its content turned out to be another.
     pub generation: u32,
-    /// The byte after the last complete line that was read.
+    /// The byte after the last complete line that was read, or after a whole record that has no newline yet.
     pub offset: u64,
     /// How many bytes `head` covers: the first 1024, or up to the offset.
     pub head_length: u32,
@@ -321,6 +321,21 @@ impl Batch<'_> {
             .map_err(|source| self.fail(source))
     }
 
+    /// Takes back what was told of a last line that was not complete: it is read again from its beginning, which is
+    /// the offset.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn take_back_unfinished(&mut self, state: &mut FileState) -> Result<(), LedgerError> {
+        let taken = self
+            .transaction
+            .prepare_cached("DELETE FROM broken WHERE file = ?1 AND offset >= ?2")
+            .and_then(|mut delete| delete.execute((state.id, signed(state.offset))))
+            .map_err(|source| self.fail(source))?;
+        state.counts.broken = state.counts.broken.saturating_sub(taken as u64);
+        Ok(())
+    }
+
     /// Counts a broken record of a file that has its row, and keeps its place.
     ///
     /// # Errors
@@ -391,9 +406,12 @@ fn load(connection: &Connection, id: i64) -> rusqlite::Result<Option<FileState>>
 
 fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64> {
     let FileState { counts, .. } = state;
-    // After a rename another row may still have this path; forgetting its position is harmless.
+    // Another row may still have this path: its file was renamed, and will name its new one when it is read, or was
+    // replaced by this one.
     connection
-        .prepare_cached("DELETE FROM files WHERE path = ?1 AND id IS NOT ?2")?
+        .prepare_cached(
+            "UPDATE files SET path = path || ' (replaced #' || id || ')', gone = 1 WHERE path = ?1 AND id IS NOT ?2",
+        )?
         .execute((&state.path, state.id))?;
     let id = connection
         .prepare_cached(

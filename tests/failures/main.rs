@@ -1,0 +1,8 @@
+//! Every way in which following files fails, by its number in `docs/following.md`.
+
+mod files;
+mod told;
+
+#[expect(dead_code, reason = "the rest is for the tests it was made for")]
+#[path = "../pipeline/support.rs"]
+mod support;
