@@ -1,8 +1,8 @@
 //! What happens to files while nobody looks: the follower's failure modes, by their numbers in the reference.
 
-use crate::support::{Everything, Home, drain, drain_at};
 use clawspend_core::time::UnixMillis;
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+use clawspend_tests::home::{Everything, Home, drain, drain_at};
 use std::{fs, path::Path};
 
 /// A line of its own response; all have the same length.

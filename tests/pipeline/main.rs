@@ -4,4 +4,3 @@ mod agreement;
 mod changes;
 mod engine;
 mod ledger;
-mod support;
