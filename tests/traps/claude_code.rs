@@ -3,7 +3,7 @@
 //! Unless a case says otherwise a response has input 2 and cache reads 100 of claude-sonnet-5, at $2 and $0.20 per
 //! million: 24,000 nano-dollars, and 10,000 more for each token of output.
 
-use crate::support::{A, B, File, Line, case, claude, response, telling, telling_of};
+use crate::support::{A, B, File, Line, append, case, claude, response, telling, telling_of};
 use clawspend_core::{
     api::{Reader, RootState},
     report::{Column, ReportRequest},
@@ -745,6 +745,30 @@ fn text_of(line: &Line) -> String {
 }
 
 #[test]
+fn c39_a_line_cut_anywhere_counts_once_it_is_whole() {
+    let whole = text_of(&response(A, "req_A", 10));
+    let row =
+        "2026-11-20 claude-code /w/demo main s1 claude-sonnet-5 | 1 | 2 10 100 0 0 | 0.000124000";
+    let broken = "NotJson at .claude/projects/-home-dev-demo/s1.jsonl:0";
+    for cut in (1..whole.len() - 1).step_by(37) {
+        let home = Home::new();
+        let path = home.claude("s1.jsonl");
+        fs::write(&path, &whole[..cut]).expect("writable");
+        assert_eq!(
+            telling(&home),
+            ["broken 1", broken],
+            "cut at {cut}, and quiet"
+        );
+        append(&path, &whole.as_bytes()[cut..]);
+        assert_eq!(
+            telling(&home),
+            [row, "counted 1"],
+            "cut at {cut}, and whole"
+        );
+    }
+}
+
+#[test]
 fn c40_garbage_between_good_lines_is_told_with_its_place() {
     let good = text_of(&response(A, "req_A", 10));
     let mut bytes = good.clone().into_bytes();
@@ -900,6 +924,49 @@ fn c47_the_same_response_with_and_without_a_request_id() {
             "counted 2",
         ],
     );
+}
+
+/// A writer that was killed leaves its last line without a newline: the record counts. Later the newline alone, or with
+/// more behind it, or a record of the next session glued to it, changes nothing that was counted.
+#[test]
+fn c48_a_last_line_without_its_newline() {
+    let first = response(A, "req_A", 10).to_string();
+    let second = text_of(&response(B, "req_B", 10));
+    let one_row =
+        "2026-11-20 claude-code /w/demo main s1 claude-sonnet-5 | 1 | 2 10 100 0 0 | 0.000124000";
+    let both =
+        "2026-11-20 claude-code /w/demo main s1 claude-sonnet-5 | 2 | 4 20 200 0 0 | 0.000248000";
+    for (then, expected) in [
+        ("\n".to_owned(), [one_row, "counted 1"]),
+        ("\r\n".to_owned(), [one_row, "counted 1"]),
+        (format!("\n{second}"), [both, "counted 2"]),
+        (second, [both, "counted 2"]),
+    ] {
+        let home = Home::new();
+        let path = home.claude("s1.jsonl");
+        fs::write(&path, &first).expect("writable");
+        assert_eq!(telling(&home), [one_row, "counted 1"]);
+        append(&path, then.as_bytes());
+        assert_eq!(telling(&home), expected, "{then:?}");
+    }
+}
+
+/// A session that goes on after its writer was killed within a line: that line is lost and told, the next is not.
+#[test]
+fn c49_a_line_cut_for_good() {
+    let first = text_of(&response(A, "req_A", 10));
+    let home = Home::new();
+    let path = home.claude("s1.jsonl");
+    fs::write(&path, &first[..200]).expect("writable");
+    let broken = "NotJson at .claude/projects/-home-dev-demo/s1.jsonl:0";
+    assert_eq!(telling(&home), ["broken 1", broken]);
+    append(&path, format!("\n{}", response(B, "req_B", 10)).as_bytes());
+    let expected = [
+        "2026-11-20 claude-code /w/demo main s1 claude-sonnet-5 | 1 | 2 10 100 0 0 | 0.000124000",
+        "counted 1, broken 1",
+        broken,
+    ];
+    assert_eq!(telling(&home), expected);
 }
 
 /// The batch tier costs half, its searches do not.

@@ -8,7 +8,10 @@ use super::{
 use crate::{
     api::Problem,
     dialects::{Carry, Context, claude_code, openclaw},
-    ledger::{Batch, LedgerError, Place, files::FileState},
+    ledger::{
+        Batch, LedgerError, Place,
+        files::{BROKEN_PLACES, FileState},
+    },
     time::UnixMillis,
     usage::{Fault, Line},
 };
@@ -190,6 +193,9 @@ pub(super) fn read(
         return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();
+    // Told when it was the last line and cut; now it may go on.
+    batch.take_back_broken(state, state.offset)?;
+    let mid_line = state.offset > 0 && !ends_line(&mut file, state.offset)?;
     let mut intake = Intake::new(batch, state)?;
     file.seek(SeekFrom::Start(intake.state.offset))?;
     let mut lines = Lines::new(&file, intake.state.offset, std::mem::take(buffer));
@@ -199,6 +205,9 @@ pub(super) fn read(
             break Ended::More;
         }
         match lines.next()? {
+            // The newline that the last line lacked when it was counted.
+            Some(Piece::Line(offset, line))
+                if mid_line && offset == began && line.trim_ascii().is_empty() => {}
             Some(Piece::Line(offset, line)) => {
                 intake.take(parse(log.kind, line, &log.context, &mut carry), offset)?;
             }
@@ -207,27 +216,34 @@ pub(super) fn read(
         }
     };
     let mut settled = stat.settled_mtime(now);
-    let ended = if ended == Ended::End && !lines.rest().is_empty() {
-        // A writer that was killed never adds the newline. The offset stays before the line, so it is read
-        // again when it grows after all; merging makes that harmless.
-        let quiet = stat.age_millis(now) >= QUIET_MILLIS;
-        if quiet {
-            let rest = parse(log.kind, lines.rest(), &log.context, &mut carry.clone());
-            if let Line::Observation(observation) = rest {
-                intake
-                    .batch
-                    .add(&observation, intake.place, lines.offset())?;
-            }
-            Ended::End
-        } else {
-            settled = 0;
-            Ended::Waiting
-        }
-    } else {
+    let mut offset = lines.offset();
+    let rest = lines.rest();
+    let ended = if ended == Ended::More || rest.is_empty() {
         ended
+    } else if stat.age_millis(now) >= QUIET_MILLIS {
+        // A writer that was killed never adds the newline.
+        let mut after = carry.clone();
+        match parse(log.kind, rest, &log.context, &mut after) {
+            whole @ Line::Observation(_) => {
+                intake.take(whole, offset)?;
+                offset += rest.len() as u64;
+                carry = after;
+            }
+            // Without its place it could not be taken back.
+            Line::Broken(fault) if intake.state.counts.broken < BROKEN_PLACES => {
+                intake.broken(fault, offset)?;
+            }
+            Line::Broken(_) => {}
+            // Whether it is whole was not asked: it may tell more when it goes on.
+            Line::Ignored(_) => {}
+        }
+        Ended::End
+    } else {
+        settled = 0;
+        Ended::Waiting
     };
-    state.offset = lines.offset();
-    room.bytes = room.bytes.saturating_sub(state.offset - began);
+    state.offset = offset;
+    room.bytes = room.bytes.saturating_sub(offset - began);
     *buffer = lines.into_buffer();
     (state.size, state.mtime) = if ended == Ended::More {
         (state.offset, 0)
@@ -296,6 +312,14 @@ fn carry_text(carry: &Carry) -> String {
     } else {
         serde_json::to_string(carry).unwrap_or_default()
     }
+}
+
+/// Whether a newline stands before `offset`.
+fn ends_line(file: &mut File, offset: u64) -> io::Result<bool> {
+    let mut byte = [0];
+    file.seek(SeekFrom::Start(offset - 1))?;
+    file.read_exact(&mut byte)?;
+    Ok(byte == *b"\n")
 }
 
 /// Whether the bytes that were read before are still there.

@@ -46,7 +46,7 @@ CREATE TABLE broken (
 ";
 
 /// Places of broken records kept for one file; the counter goes on beyond.
-const BROKEN_PLACES: u64 = 100;
+pub(crate) const BROKEN_PLACES: u64 = 100;
 
 /// What the records of a file, or of all files, came to; every record is in exactly one.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ pub struct FileState {
     pub unknown: String,
     /// How often its content turned out to be another.
     pub generation: u32,
-    /// The byte after the last complete line that was read.
+    /// The byte after the last line that was read.
     pub offset: u64,
     /// How many bytes `head` covers: the first 1024, or up to the offset.
     pub head_length: u32,
@@ -345,6 +345,27 @@ impl Batch<'_> {
             .and_then(|mut insert| insert.execute((state.id, signed(offset), fault)))
             .map(drop)
             .map_err(|source| self.fail(source))
+    }
+
+    /// Undoes [`Batch::add_broken`] for the record at this place, if it was counted there.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn take_back_broken(
+        &mut self,
+        state: &mut FileState,
+        offset: u64,
+    ) -> Result<(), LedgerError> {
+        if state.counts.broken == 0 {
+            return Ok(());
+        }
+        let taken = self
+            .transaction
+            .prepare_cached("DELETE FROM broken WHERE (file, offset) = (?1, ?2)")
+            .and_then(|mut delete| delete.execute((state.id, signed(offset))))
+            .map_err(|source| self.fail(source))?;
+        state.counts.broken -= taken as u64;
+        Ok(())
     }
 }
 
