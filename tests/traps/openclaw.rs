@@ -128,6 +128,23 @@ fn o06_a_packed_archive() {
     let whole = packed(name, [opening("s1"), message("e1")]);
     case(std::slice::from_ref(&whole), [ONE, "counted 1, no_usage 1"]);
 
+    // Cut, it tells what it can, and where it ends; whole again, it is read again.
+    let home = Home::new();
+    let lines = text([opening("s1"), message("e1")]).repeat(2000);
+    let pack = |text: &str| zstd::encode_all(text.as_bytes(), 3).expect("packed");
+    let mut cut = [pack(&lines), pack("{\"type\":\"leaf\"}\n")].concat();
+    cut.truncate(cut.len() - 3);
+    File {
+        bytes: cut,
+        ..whole.clone()
+    }
+    .write(&home);
+    let broken = format!("BadCompression at .openclaw/agents/{name}:{}", lines.len());
+    let expected = [ONE, "counted 2000, no_usage 2000, broken 1", &broken];
+    assert_eq!(telling(&home), expected);
+    whole.write(&home);
+    assert_eq!(telling(&home), [ONE, "counted 1, no_usage 1"]);
+
     // What is no archive at all is told, and so is one that unpacks to an absurd size.
     let blank = [&[b' '; 1023][..], b"\n"].concat();
     let bomb = zstd::encode_all(blank.repeat(65 << 10).as_slice(), 3).expect("packed");

@@ -278,21 +278,21 @@ fn read_archive(
     let mut carry = Carry::default();
     let mut intake = Intake::new(batch, state)?;
     let mut lines = Lines::new(archive::open(path)?, 0, std::mem::take(buffer));
-    loop {
+    let whole = loop {
         match lines.next() {
             Ok(Some(Piece::Line(offset, line))) => {
                 intake.take(parse(log.kind, line, &log.context, &mut carry), offset)?;
             }
             Ok(Some(Piece::TooLong(offset))) => intake.broken(Fault::TooLong, offset)?,
-            Ok(None) => break,
+            Ok(None) => break true,
             Err(_) => {
                 intake.broken(Fault::BadCompression, lines.offset())?;
-                break;
+                break false;
             }
         }
-    }
+    };
     let rest = lines.rest();
-    if !rest.is_empty() {
+    if whole && !rest.is_empty() {
         intake.take(
             parse(log.kind, rest, &log.context, &mut carry),
             lines.offset(),
