@@ -314,6 +314,12 @@ fn o12_what_runs_at_home_is_free() {
             "qwen3:32b | 1 | 800 300 5000 0 0 | 0.000000000",
         );
     }
+    // A hosted model behind the local server is not.
+    let line = by("ollama", "foo-9:cloud");
+    one_message(
+        line,
+        "foo-9:cloud | 1 | 800 300 5000 0 0 | 0.000000000 and 1 unpriced",
+    );
 }
 
 #[test]
