@@ -1,10 +1,8 @@
 //! What happens to files while nobody looks.
 
-use crate::{
-    support::{Home, drain, drain_at},
-    told::{Told, line, lines, once, positions, read, told, write},
-};
+use crate::told::{Told, line, lines, once, positions, read, told, write};
 use clawspend_core::{ledger::files::Counts, time::UnixMillis, usage::Fault};
+use clawspend_tests::home::{Home, drain, drain_at};
 use std::{fs, path::Path};
 
 /// These responses once, and the counters of files that now hold `counted` lines.

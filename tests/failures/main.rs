@@ -2,7 +2,3 @@
 
 mod files;
 mod told;
-
-#[expect(dead_code, reason = "the rest is for the tests it was made for")]
-#[path = "../pipeline/support.rs"]
-mod support;

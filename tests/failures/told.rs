@@ -1,10 +1,10 @@
 //! Lines of known worth, and all that is known after they were read.
 
-use crate::support::{Home, drain};
 use clawspend_core::{
     api::Problem, ingest::Ingest, ledger::files::Counts, summary::Amount, usage::Fault,
 };
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+use clawspend_tests::home::{Home, drain};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// A line of its own response; its output is a power of two, so that a sum tells which lines it is made of.

@@ -1,7 +1,7 @@
 //! The same answer, whatever the order, the pieces and the restarts.
 
-use crate::support::{Home, drain};
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, Corpus, Figures, Options, Truth};
+use clawspend_tests::home::{Home, drain};
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,

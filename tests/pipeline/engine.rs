@@ -1,6 +1,5 @@
 //! The loop: what a surface hears when something happens.
 
-use crate::support::Home;
 use clawspend_core::{
     api::Phase,
     engine::{self, Listener, Update},
@@ -8,6 +7,7 @@ use clawspend_core::{
     time::UnixMillis,
 };
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+use clawspend_tests::home::Home;
 use std::{
     fs::{self, OpenOptions},
     io::Write as _,

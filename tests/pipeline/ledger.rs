@@ -1,6 +1,5 @@
 //! The ledger's file: its schema, its age, its damage.
 
-use crate::support::{Home, drain, utc};
 use clawspend_core::{
     api::Reader,
     ingest::{Ingest, Opened},
@@ -8,6 +7,7 @@ use clawspend_core::{
     time::UnixMillis,
 };
 use clawspend_tests::corpus::ClaudeLine;
+use clawspend_tests::home::{Home, drain, utc};
 use rusqlite::Connection;
 use std::fs;
 

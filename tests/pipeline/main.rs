@@ -3,4 +3,3 @@
 mod agreement;
 mod engine;
 mod ledger;
-mod support;

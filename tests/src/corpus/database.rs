@@ -12,7 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const SCHEMA: &str = include_str!("agent_database.sql");
+/// The tables of an agent's database that a reader of usage meets.
+pub const SCHEMA: &str = include_str!("agent_database.sql");
 
 /// Events from this many bytes on are compressed.
 const COMPRESSED_FROM: usize = 1024;

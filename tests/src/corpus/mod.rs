@@ -26,6 +26,7 @@ mod text;
 mod transcript;
 mod truth;
 
+pub use database::SCHEMA as AGENT_DATABASE;
 pub use line::{ClaudeLine, ClaudeUsage, OpenClawLine};
 pub use truth::{Figures, Row, Truth};
 

@@ -386,18 +386,19 @@ fn read_archive(
     let mut carry = Carry::default();
     let mut intake = Intake::new(batch, state)?;
     let mut lines = Lines::new(archive::open(path)?, 0, std::mem::take(buffer));
-    loop {
+    let whole = loop {
         match lines.next() {
             Ok(Some(Piece::Line(offset, line))) => intake.line(log, line, offset, &mut carry)?,
             Ok(Some(Piece::TooLong(offset))) => intake.broken(Fault::TooLong, offset)?,
-            Ok(None) => break,
+            Ok(None) => break true,
             Err(_) => {
                 intake.broken(Fault::BadCompression, lines.offset())?;
-                break;
+                break false;
             }
         }
-    }
-    match lines.rest() {
+    };
+    // What a cut archive ends in is told with the cut.
+    match lines.rest().filter(|_| whole) {
         Some(Piece::Line(offset, line)) => intake.line(log, line, offset, &mut carry)?,
         Some(Piece::TooLong(offset)) => intake.broken(Fault::TooLong, offset)?,
         None => {}

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 const EMBEDDED: &str = include_str!("../../prices.json");
 
 /// Raised when the same book gives other costs than before, so that stored costs are computed again.
-const RULES: u64 = 1;
+const RULES: u64 = 2;
 
 /// Dated prices of models by provider.
 #[derive(Debug)]
@@ -183,9 +183,9 @@ impl PriceBook {
         };
         let seller = named.and_then(|name| self.provider(name));
         let router = seller.map_or(provider.is_empty(), |seller| seller.id == "openrouter");
-        if named.is_some_and(|name| self.header.local.contains(&name))
-            || (router && model.ends_with(":free"))
-        {
+        // Ollama also serves hosted models, whose names end in "cloud".
+        let local = |name| self.header.local.contains(&name) && !model.ends_with("cloud");
+        if named.is_some_and(local) || (router && model.ends_with(":free")) {
             return Resolved::Free;
         }
         let sold = || find(seller?, &model);

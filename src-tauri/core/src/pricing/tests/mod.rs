@@ -351,8 +351,14 @@ fn o12_what_runs_at_home_or_is_given_away_is_free() {
             "{provider} {model}"
         );
     }
-    let elsewhere = price("my-relay", "x:free", tokens(1, 0, 0, 0, 0), PLAIN);
-    assert_eq!(elsewhere, Priced::Unpriced(UnpricedReason::UnknownModel));
+    for (provider, model) in [("my-relay", "x:free"), ("ollama", "foo-9:cloud")] {
+        let elsewhere = price(provider, model, tokens(1, 0, 0, 0, 0), PLAIN);
+        assert_eq!(
+            elsewhere,
+            Priced::Unpriced(UnpricedReason::UnknownModel),
+            "{provider} {model}"
+        );
+    }
 }
 
 #[test]

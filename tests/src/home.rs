@@ -19,48 +19,69 @@ use std::{
 };
 
 /// A user's home that only this test knows.
-pub(crate) struct Home {
+#[derive(Debug)]
+pub struct Home {
     folder: tempfile::TempDir,
+    variables: BTreeMap<&'static str, OsString>,
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Home {
-    pub(crate) fn new() -> Self {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
+            variables: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Sets an environment variable for the processes to come.
+    pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.variables.insert(name, value.into());
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(crate) fn data(&self) -> PathBuf {
+    /// The folder of the ledger.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
         self.path().join("clawspend-data")
     }
 
     /// Nothing of the machine's own environment comes in.
-    pub(crate) fn environment(&self) -> Environment {
-        let (data, config) = (self.data(), self.path().join("clawspend-config"));
-        let variables = move |name: &str| -> Option<OsString> {
-            match name {
-                "CLAWSPEND_DATA_DIR" => Some(data.clone().into()),
-                "CLAWSPEND_CONFIG_DIR" => Some(config.clone().into()),
-                _ => None,
-            }
-        };
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        let mut variables = self.variables.clone();
+        variables.insert("CLAWSPEND_DATA_DIR", self.data().into());
+        let config = self.path().join("clawspend-config");
+        variables.insert("CLAWSPEND_CONFIG_DIR", config.into());
+        let variables = move |name: &str| variables.get(name).cloned();
         Environment::new(Arc::new(variables), Some(self.path().to_owned()))
             .expect("folders are given")
     }
 
-    pub(crate) fn ingest(&self) -> Box<Ingest> {
+    /// The pipeline of a process that has just started.
+    #[must_use]
+    pub fn ingest(&self) -> Box<Ingest> {
         match Ingest::open(&self.environment(), &utc()).expect("a ledger") {
             Opened::Ours { ingest, .. } => ingest,
             Opened::Taken => panic!("somebody else has the ingest lock"),
         }
     }
 
-    /// Writes a log file of Claude Code below this project's folder.
-    pub(crate) fn claude(&self, name: &str) -> PathBuf {
+    /// Where a log file of Claude Code lies, in a folder that is there.
+    #[must_use]
+    pub fn claude(&self, name: &str) -> PathBuf {
         let path = self
             .path()
             .join(".claude/projects/-home-dev-demo")
@@ -69,18 +90,22 @@ impl Home {
         path
     }
 
-    pub(crate) fn everything(&self) -> Everything {
+    /// What the ledger knows.
+    #[must_use]
+    pub fn everything(&self) -> Everything {
         everything(self.environment())
     }
 
     /// Reads what is new, as a process that has just started.
-    pub(crate) fn catch_up(&self) -> Everything {
+    pub fn catch_up(&self) -> Everything {
         drain(&mut self.ingest());
         self.everything()
     }
 }
 
-pub(crate) fn utc() -> Config {
+/// Settings with UTC's days.
+#[must_use]
+pub fn utc() -> Config {
     Config {
         timezone: Some("UTC".into()),
         ..Config::default()
@@ -88,12 +113,12 @@ pub(crate) fn utc() -> Config {
 }
 
 /// A full scan, and reading all that it finds; the clock stands an hour ahead, so that every file is quiet.
-pub(crate) fn drain(ingest: &mut Ingest) {
+pub fn drain(ingest: &mut Ingest) {
     drain_at(ingest, UnixMillis::now().plus(3_600_000));
 }
 
 /// The same at a time of the test's choice.
-pub(crate) fn drain_at(ingest: &mut Ingest, now: UnixMillis) {
+pub fn drain_at(ingest: &mut Ingest, now: UnixMillis) {
     ingest.scan().expect("a scan");
     while ingest.is_behind() {
         ingest.step(now).expect("a batch");
@@ -102,14 +127,17 @@ pub(crate) fn drain_at(ingest: &mut Ingest, now: UnixMillis) {
 
 /// All that a report can tell, by every dimension, and the sums of all ranges that the window shows.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Everything {
-    pub(crate) rows: BTreeMap<Vec<String>, Amount>,
-    pub(crate) totals: Amount,
+pub struct Everything {
+    /// Sums by day, hour, source, project, agent, session and model.
+    pub rows: BTreeMap<Vec<String>, Amount>,
+    /// All rows together.
+    pub totals: Amount,
 }
 
 impl Everything {
     /// Sums by some of: day, hour, source, project, agent, session, model.
-    pub(crate) fn by(&self, columns: &[usize]) -> BTreeMap<Vec<String>, Amount> {
+    #[must_use]
+    pub fn by(&self, columns: &[usize]) -> BTreeMap<Vec<String>, Amount> {
         let mut sums: BTreeMap<Vec<String>, Amount> = BTreeMap::new();
         for (values, amount) in &self.rows {
             let key = columns
