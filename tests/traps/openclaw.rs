@@ -527,7 +527,6 @@ fn o25_checkpoints_trajectories_and_backups_are_no_transcripts() {
         "s1.trajectory.jsonl",
         "s1.jsonl.bak.1795177724011",
         "s1.jsonl.lock",
-        "sessions.json",
         "sessions.json.bak.1",
         "s1.trajectory-path.json",
         ".usage-cost-cache.json",
@@ -538,6 +537,13 @@ fn o25_checkpoints_trajectories_and_backups_are_no_transcripts() {
         )
         .write(&home);
     }
+    let index = r#"{"agent:main:main":{"sessionId":"s1","inputTokens":500,"outputTokens":60,"totalTokens":1300}}"#;
+    fs::write(
+        home.path()
+            .join(".openclaw/agents/main/sessions/sessions.json"),
+        index,
+    )
+    .expect("written");
     let incognito = Agent::new(&home, "main");
     incognito.session("s7", [message("e7")]);
     drop(incognito);
