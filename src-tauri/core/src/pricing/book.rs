@@ -70,7 +70,7 @@ pub(super) type Rates = [Option<Rate>; 5];
 /// What a model costs from a day on.
 #[derive(Debug, Deserialize)]
 pub(super) struct Period {
-    #[serde(default, deserialize_with = "utc_midnight")]
+    #[serde(default, deserialize_with = "since")]
     pub(super) from: Option<UnixMillis>,
     pub(super) rates: Rates,
     /// Whole-request tiers: above so many tokens of context, these rates. Rising.
@@ -250,8 +250,14 @@ fn index(models: &mut [Row]) -> Box<[(&'static str, u16)]> {
     index.into_boxed_slice()
 }
 
-fn utc_midnight<'de, D: Deserializer<'de>>(text: D) -> Result<Option<UnixMillis>, D::Error> {
-    Ok(Some(day_start(Date::deserialize(text)?, &TimeZone::UTC)))
+/// An instant, or a day, which begins at UTC's midnight.
+fn since<'de, D: Deserializer<'de>>(text: D) -> Result<Option<UnixMillis>, D::Error> {
+    let text = <&str>::deserialize(text)?;
+    if let Some(at) = UnixMillis::parse_rfc3339(text) {
+        return Ok(Some(at));
+    }
+    let day: Date = text.parse().map_err(serde::de::Error::custom)?;
+    Ok(Some(day_start(day, &TimeZone::UTC)))
 }
 
 #[cfg(test)]

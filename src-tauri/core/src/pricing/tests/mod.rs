@@ -424,6 +424,8 @@ fn peak_hours_hold_on_weekdays_in_utc_and_only_since_they_exist() {
         ("2026-11-22T02:00:00Z", (false, 150_000_000)),
         ("2026-11-23T02:00:00Z", (true, 300_000_000)),
         ("2026-08-18T02:00:00Z", (true, 440_000_000)),
+        ("2026-08-16T16:00:00Z", (false, 220_000_000)),
+        ("2026-08-16T15:59:59Z", (false, 140_000_000)),
         ("2026-08-12T02:00:00Z", (false, 140_000_000)),
     ] {
         let found = receipt(
@@ -433,6 +435,29 @@ fn peak_hours_hold_on_weekdays_in_utc_and_only_since_they_exist() {
             PLAIN,
         );
         assert_eq!((found.by_time_of_day, found.total.0), expected, "{time}");
+    }
+}
+
+/// What `deepseek-chat` stood for changed several times, two of them in the middle of a day.
+#[test]
+fn prices_hold_from_the_instant_they_were_announced_for() {
+    for (time, expected) in [
+        ("2025-09-05T15:59:59.999Z", "0.27 1.1 0.07"),
+        ("2025-09-05T16:00:00Z", "0.56 1.68 0.07"),
+        ("2025-09-28T23:59:59Z", "0.56 1.68 0.07"),
+        ("2025-09-29T00:00:00Z", "0.28 0.42 0.028"),
+        ("2026-04-24T00:00:00Z", "0.14 0.28 0.028"),
+        ("2026-04-26T12:14:59Z", "0.14 0.28 0.028"),
+        ("2026-04-26T12:15:00Z", "0.14 0.28 0.0028"),
+    ] {
+        for model in ["deepseek-chat", "deepseek-reasoner"] {
+            let found = dollars(&receipt(model, time, Tokens::default(), PLAIN));
+            let expected = match (model, time) {
+                ("deepseek-reasoner", "2025-09-05T15:59:59.999Z") => "0.55 2.19 0.14",
+                _ => expected,
+            };
+            assert!(found.starts_with(&format!("{expected} ")), "{model} at {time}: {found}");
+        }
     }
 }
 
