@@ -4,4 +4,5 @@ mod agreement;
 mod changes;
 mod engine;
 mod ledger;
+mod prices;
 mod support;
