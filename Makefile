@@ -16,7 +16,7 @@ FACE := $(if $(filter Darwin,$(SYSTEM)),bundle,$(if $(DISPLAY)$(WAYLAND_DISPLAY)
 
 .PHONY: help run run-desktop run-bundle run-terminal dev test test-ui test-rust check check-scripts \
 	check-format check-walls check-ui check-lints check-docs check-types types fmt bench bench-idle \
-	package cross-targets cross-check prices icons clean
+	package cross-targets cross-check prices release-check icons clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,7 @@ check: check-scripts check-format check-walls check-ui check-lints check-docs ch
 check-scripts:
 	@for script in scripts/*.sh; do sh -n $$script || exit 1; done
 	bash -n .ci/run
+	python3 -m doctest scripts/prices.py
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; fi
 
 check-format: need-rust
@@ -113,8 +114,11 @@ cross-targets: need-rust
 		{ echo "cannot check for $$target: its standard library is neither here nor to be had from rustup"; exit 1; }; \
 	done
 
-prices: ## write the price book again from its pinned sources
+prices: ## write the price book again from its pinned sources, and say what changed
 	python3 scripts/prices.py
+
+release-check: ## what a release needs besides `check` and `test`: prices somebody has looked at lately
+	python3 scripts/prices.py --fresh
 
 icons: need-icons $(UI) ## draw every icon again from its SVG
 	scripts/icons.sh

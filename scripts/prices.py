@@ -3,13 +3,14 @@
 
     python3 scripts/prices.py            fetch the pinned sources, write the book, print what changed
     python3 scripts/prices.py --check    fail when the committed book is not what the sources give
+    python3 scripts/prices.py --fresh    fail when somebody last looked at the prices over 60 days ago; offline
 
 Sources, first wins: prices-corrections.toml (by hand), genai-prices (dated prices), LiteLLM (the long tail).
 The same inputs give the same bytes. To take newer prices, move PINS: a wrong hash is reported with the right one.
 Needs Python 3.11, pip and the network.
 """
 
-import difflib
+import datetime
 import hashlib
 import json
 import re
@@ -45,6 +46,8 @@ LITELLM_KEYS = [
 ]
 # A rate above $1,000 per million tokens is a slip of the source (LiteLLM's jais-30b-chat), not a price.
 ABSURD = 1000 * 10**9
+# After so many days prices have moved somewhere: a release needs a new look.
+OLD = 60
 REGIONS = ["us", "eu", "apac", "au", "jp", "in", "us-gov"]
 
 
@@ -293,7 +296,7 @@ def corrected_period(period, existing):
     """A hand-written period: `keep = n` starts from the n-th existing one, prices are dollars per million tokens."""
     result = {key: value for key, value in existing[period["keep"]].items() if key != "from"} if "keep" in period else {}
     if "from" in period:
-        result = {"from": str(period["from"])} | result
+        result = {"from": since(period["from"])} | result
     if "rates" in period:
         result["rates"] = nanos(period["rates"])
     if "over" in period:
@@ -304,6 +307,15 @@ def corrected_period(period, existing):
     for key in period.get("drop", []):
         result.pop(key, None)
     return result
+
+
+def since(moment):
+    """A day as 2026-09-10; an instant, which is UTC, as 2026-08-16T16:00:00Z.
+
+    >>> since(tomllib.loads("at = 2026-08-16T16:00:00Z")["at"])
+    '2026-08-16T16:00:00Z'
+    """
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(moment, datetime.datetime) else str(moment)
 
 
 def nanos(dollars):
@@ -362,26 +374,123 @@ def compact(value):
 # --- the command -------------------------------------------------------------------------------------------------
 
 
-def report(old, new):
-    """Prints the models whose line changed."""
-    changes = [
-        line
-        for line in difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=0)
-        if line[:1] in "+-" and line[:3] not in ("+++", "---")
-    ]
-    for line in changes:
-        print(line[:200])
-    models = new.count('"prices":')
-    print(f"{BOOK.name}: {models} models, {len(new.encode())} bytes, {len(changes)} lines differ")
+def amount(nanos):
+    return format((Decimal(nanos) / 10**9).normalize(), "f")
+
+
+def terms(period):
+    """A period as {what: price}, the way `changes` tells it."""
+
+    def rates(prices, suffix=""):
+        return {name + suffix: amount(price) for name, price in zip(COLUMNS, prices) if price is not None}
+
+    result = rates(period["rates"])
+    for threshold, prices in period.get("over", []):
+        result |= rates(prices, f" over {threshold}")
+    if daily := period.get("daily"):
+        days = " on weekdays" if daily.get("weekdays") else ""
+        result |= rates(daily["rates"], f" at UTC minutes {compact(daily['utc_minutes'])}{days}")
+    if "fast" in period:
+        result["fast"] = f"×{Fraction(*period['fast'])}"
+    if "search" in period:
+        result["search"] = amount(period["search"])
+    return result
+
+
+def changes(old, new):
+    """What differs between two books, as lines; prices in dollars per million tokens.
+
+    >>> row = {"id": "m", "prices": [{"rates": [10**9, 2 * 10**9, None, None, None]}]}
+    >>> new_row = {"id": "m", "names": ["m-1"], "prices": row["prices"] + [{"from": "2026-01-01", "rates": [15 * 10**8, 2 * 10**9, None, None, None], "fast": [2, 1]}]}
+    >>> cheaper = {"id": "m", "prices": [{"rates": [9 * 10**8, 2 * 10**9, None, None, None]}]}
+    >>> book = lambda *models: {"local": [], "providers": [{"id": "p", "models": models}]}
+    >>> changes(book(row), book(row))
+    []
+    >>> changes(book(), book(row))
+    ['+ p/m: input 1, output 2']
+    >>> changes(book(row), book())
+    ['- p/m']
+    >>> changes(book(row), book(cheaper))
+    ['~ p/m: input 1 → 0.9']
+    >>> changes(book(row), book(new_row))
+    ['~ p/m from 2026-01-01: input 1 → 1.5, fast none → ×2', '~ p/m: also called m-1']
+    >>> changes(book(new_row), book(row))[0]
+    '~ p/m from 2026-01-01: no longer: input 1.5, output 2, fast ×2'
+    >>> changes(book(row), book(row) | {"local": ["ollama"]})
+    ['~ local: [] → ["ollama"]']
+    """
+    lines = []
+
+    def rows(book):
+        return {f"{provider['id']}/{model['id']}": model for provider in book["providers"] for model in provider["models"]}
+
+    def rest(book):
+        heads = {provider["id"]: {key: value for key, value in provider.items() if key != "models"} for provider in book["providers"]}
+        return heads | {"local": book["local"]}
+
+    def told(part):
+        return ", ".join(f"{what} {price}" for what, price in part.items())
+
+    def dated(name, start):
+        return f"{name} from {start}" if start else name
+
+    before, after = rest(old), rest(new)
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name) and name in before and name in after:
+            lines.append(f"~ {name}: {compact(before[name])} → {compact(after[name])}")
+    before, after = rows(old), rows(new)
+    for name in sorted(before.keys() | after.keys()):
+        if name not in after:
+            lines.append(f"- {name}")
+            continue
+        then = {period.get("from", ""): terms(period) for period in before.get(name, {"prices": []})["prices"]}
+        now = {period.get("from", ""): terms(period) for period in after[name]["prices"]}
+        if name not in before:
+            lines += [f"+ {dated(name, start)}: {told(part)}" for start, part in now.items()]
+            continue
+        part = {}
+        for start in sorted(then.keys() | now.keys()):
+            if start not in now:
+                lines.append(f"~ {dated(name, start)}: no longer: {told(then[start])}")
+                continue
+            # A new period changes what held before it.
+            was, part = then.get(start, part), now[start]
+            moved = [what for what in {**was, **part} if was.get(what) != part.get(what)]
+            if moved:
+                pairs = (f"{what} {was.get(what, 'none')} → {part.get(what, 'none')}" for what in moved)
+                lines.append(f"~ {dated(name, start)}: {', '.join(pairs)}")
+        names, others = set(before[name].get("names", [])), set(after[name].get("names", []))
+        if gained := sorted(others - names):
+            lines.append(f"~ {name}: also called {', '.join(gained)}")
+        if lost := sorted(names - others):
+            lines.append(f"~ {name}: no longer called {', '.join(lost)}")
+    return lines
+
+
+def age(generated_at, today):
+    """The sentence that stops a release; empty while the book is young enough.
+
+    >>> age("2026-11-21", datetime.date(2027, 1, 20))
+    ''
+    >>> age("2026-11-21", datetime.date(2027, 1, 21))
+    'prices.json: somebody last looked at the prices on 2026-11-21, 61 days ago; move PINS and run make prices'
+    """
+    days = (today - datetime.date.fromisoformat(generated_at)).days
+    if days <= OLD:
+        return ""
+    return f"{BOOK.name}: somebody last looked at the prices on {generated_at}, {days} days ago; move PINS and run make prices"
 
 
 def main():
+    if "--fresh" in sys.argv[1:]:
+        sys.exit(age(json.loads(BOOK.read_text())["generated_at"], datetime.date.today()) or None)
     with tempfile.TemporaryDirectory() as directory:
         genai = load_genai(fetch("genai-prices", directory), directory)
         litellm = load_litellm(fetch("litellm", directory))
         text = build(genai, litellm, tomllib.loads(CORRECTIONS.read_text()))
     old = BOOK.read_text() if BOOK.exists() else ""
-    report(old, text)
+    for line in changes(json.loads(old or '{"local":[],"providers":[]}'), json.loads(text)):
+        print(line)
     if "--check" in sys.argv[1:]:
         if old != text:
             sys.exit(f"{BOOK.name} is not what its sources give: run python3 scripts/prices.py")

@@ -111,6 +111,34 @@ fn a_root_that_appears_later_is_found() {
 }
 
 #[test]
+fn another_choice_of_which_cost_counts_holds_at_once_and_a_faulty_one_never() {
+    let home = Home::new();
+    append(&home.claude("a.jsonl"), 1, 1000);
+    let (_engine, updates) = started(&home);
+    let computed = wait(&updates, "all is read", |update| {
+        today(update).responses == 1
+    });
+    assert_eq!(
+        (today(&computed).cost.0, today(&computed).unpriced_responses),
+        (25_000_000, 0)
+    );
+    config(&home, "[costs]\nclaude_code = \"recorded\"\n");
+    let recorded = wait(&updates, "nothing is recorded", |update| {
+        today(update).unpriced_responses == 1
+    });
+    assert_eq!(today(&recorded).cost.0, 0);
+    config(&home, "[costs]\nclaude_code = \"computed\"\nx = 1\n");
+    let faulty = wait(&updates, "the fault is told", |update| {
+        !update.status.problems.is_empty()
+    });
+    assert_eq!(today(&faulty).unpriced_responses, 1);
+    config(&home, "[costs]\nclaude_code = \"computed\"\n");
+    wait(&updates, "the computed cost counts again", |update| {
+        today(update).cost.0 == 25_000_000
+    });
+}
+
+#[test]
 fn the_budget_is_told_of_once_and_a_restart_repeats_nothing() {
     let home = Home::new();
     config(

@@ -3,3 +3,4 @@
 mod agreement;
 mod engine;
 mod ledger;
+mod prices;

@@ -22,6 +22,14 @@ describe('money', () => {
     [-4_000_000, '-$0.004'],
   ])('%i is %s', (nanos, text) => expect(format.money(nanos)).toBe(text));
 
+  test.each([
+    [3_300_000, 1_100_000, '200 %'],
+    [37_020_000_000, 12_340_000_000, '300 %'],
+    [0, 1, '0 %'],
+  ])('%i is a share of %i as they are shown: %s', (part, whole, text) =>
+    expect(format.share(part, whole)).toBe(text),
+  );
+
   test('on an axis without needless cents', () => {
     expect(format.axisMoney(1_500_000_000_000, true)).toBe('$1,500');
     expect(format.axisMoney(500_000_000, false)).toBe('$0.50');

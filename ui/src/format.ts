@@ -3,15 +3,25 @@ import type { Amount, Tokens } from './api/types';
 /** Nano-dollars for people, exactly as the tray writes them: "$1.23", "$0.004" below one cent, "-$3.00". */
 export function money(nanos: number): string {
   const sign = nanos < 0 ? '-' : '';
-  const size = Math.abs(nanos);
-  if (size > 0 && size < 10_000_000) {
-    const tenthsOfCents = Math.ceil(size / 1_000_000);
-    return tenthsOfCents < 10 ? `${sign}$0.00${tenthsOfCents}` : `${sign}$0.01`;
-  }
-  const cents = Math.floor((size + 5_000_000) / 10_000_000);
+  const size = Math.abs(shown(nanos));
+  if (size > 0 && size < 10_000_000) return `${sign}$0.00${size / 1_000_000}`;
+  const cents = size / 10_000_000;
   const dollars = Math.floor(cents / 100);
   return `${sign}$${count(dollars)}.${String(cents % 100).padStart(2, '0')}`;
 }
+
+/** What `money` shows, in nano-dollars: what is said of two amounts beside each other must agree with it. */
+export function shown(nanos: number): number {
+  const size = Math.abs(nanos);
+  const rounded =
+    size < 10_000_000
+      ? Math.ceil(size / 1_000_000) * 1_000_000
+      : Math.floor((size + 5_000_000) / 10_000_000) * 10_000_000;
+  return nanos < 0 ? -rounded : rounded;
+}
+
+/** One amount as a share of another, as far as both are shown. */
+export const share = (part: number, whole: number) => percent(shown(part) / shown(whole));
 
 /** A tick of a money axis: no cents where every tick is whole dollars. */
 export function axisMoney(nanos: number, whole: boolean): string {

@@ -7,9 +7,9 @@ use crate::{
     table::{Align, bytes, count, responses, table},
 };
 use clawspend_core::{
-    api::{Doctor, Phase, Problem, Reader, RootState, doctor_without_ledger},
+    api::{Doctor, GapCount, Phase, Problem, Reader, RootState, Unpriced, doctor_without_ledger},
     environment::Environment,
-    pricing::PriceBook,
+    pricing::{Gap, PriceBook},
     time::UnixMillis,
     usage::Source,
 };
@@ -78,8 +78,44 @@ fn with_ledger(environment: &Environment, no_refresh: bool) -> Result<Doctor, Fa
     Ok(doctor)
 }
 
+/// "No price is known for acme-9: 1 response, 112 tokens." and its like.
+fn unpriced(
+    model: &Unpriced,
+    GapCount {
+        gap,
+        responses: some,
+    }: GapCount,
+) -> String {
+    let (name, all) = (&model.name, model.amount.responses);
+    let tokens = model.amount.tokens.total();
+    if gap == Gap::UnknownModel && some == all {
+        return format!(
+            "No price is known for {name}: {}, {} tokens.",
+            responses(all),
+            count(tokens)
+        );
+    }
+    let what = gap.describe();
+    format!(
+        "The cost of {} of {} of {name} is not known: {what}.",
+        count(some),
+        responses(all)
+    )
+}
+
 fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
     let book = PriceBook::embedded();
+    let unpriced = doctor.unpriced.iter().map(|model| {
+        json!({
+            "name": model.name,
+            "detail": "",
+            "source": model.source,
+            "amount": model.amount,
+            "last_at": model.last_at,
+            "provider": model.provider,
+            "gaps": model.gaps,
+        })
+    });
     let value = json!({
         "schema": "clawspend.doctor/1",
         "roots": doctor.roots,
@@ -93,7 +129,8 @@ fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
         },
         "config": { "path": doctor.config_path },
         "price_book": { "date": book.generated_on().to_string(), "sources": book.version() },
-        "unpriced": doctor.unpriced,
+        "unpriced": unpriced.collect::<Vec<_>>(),
+        "repriced": doctor.repriced,
         "status": doctor.status,
         "problems": doctor.problems,
         "host": findings,
@@ -193,13 +230,17 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
             text += &format!("     → {}\n", finding.advice);
         }
     }
-    for row in &doctor.unpriced {
+    if let Some(repriced) = &doctor.repriced {
+        let day = repriced.at.timestamp();
         text += &format!(
-            "\nNo price is known for {}: {}, {} tokens.\n",
-            row.name,
-            responses(row.amount.unpriced_responses),
-            count(row.amount.tokens.total())
+            "\nAll costs were computed anew on {day:.0}: {}.\n",
+            repriced.describe()
         );
+    }
+    for model in &doctor.unpriced {
+        for gap in &model.gaps {
+            text += &format!("\n{}\n", unpriced(model, *gap));
+        }
     }
     for problem in &doctor.problems {
         text += &format!("\n{}\n  → {}\n", problem.message, problem.hint);

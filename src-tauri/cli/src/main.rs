@@ -148,6 +148,12 @@ fn refresh(environment: &Environment) -> Result<Vec<Problem>, Failure> {
     if !caught_up.whole {
         note("another Clawspend is still reading the logs; these are the figures so far");
     }
+    if let Some(repriced) = caught_up.repriced.filter(|it| it.before != it.after) {
+        note(&format!(
+            "all costs were computed anew: {}",
+            repriced.describe()
+        ));
+    }
     problems.extend(caught_up.problems);
     Ok(problems)
 }

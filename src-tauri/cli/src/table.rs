@@ -59,18 +59,7 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A count with thousands set apart: "1,234,567".
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
+pub(crate) use clawspend_core::money::grouped as count;
 
 /// "1 response", "2,345 responses".
 pub(crate) fn responses(number: u64) -> String {
@@ -105,17 +94,5 @@ claude-sonnet-5   $1.00
 total            $13.50
 ";
         assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn counts_are_grouped() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (12_345_678, "12,345,678"),
-        ] {
-            assert_eq!(count(number), text);
-        }
     }
 }

@@ -2,17 +2,20 @@
 //! these and nothing else.
 
 use crate::{
-    config::Config,
+    config::{Config, Plan},
     engine::with_cause,
     environment::{Environment, zone},
     follow::Follower,
+    ingest::terms,
     ledger::{
-        IngestLock, Ledger, LedgerError,
+        IngestLock, Ledger, LedgerError, Repriced,
         files::{Counts, path_text},
         query::{Dimension, Name, Rollup},
+        seen::SeenModel,
         state,
     },
     money::NanoUsd,
+    pricing::{Gap, PriceBook, Prices},
     report::{Report, ReportRequest, report},
     summary::{Amount, BreakdownRow, DayAmounts, Summary, by_model, days_needed, summarise},
     time::{Slot, UnixMillis, add_days, slots},
@@ -36,8 +39,8 @@ pub struct Dashboard {
     pub by_project: Vec<BreakdownRow>,
     /// See `by_model`; at most 200 rows.
     pub by_session: Vec<BreakdownRow>,
-    /// Models of those days that have no price, most tokens first.
-    pub unpriced: Vec<BreakdownRow>,
+    /// Models of those days with responses whose cost is not known, most such responses first.
+    pub unpriced: Vec<Unpriced>,
     /// What the engine is doing.
     pub status: Status,
     /// Where logs were looked for, for the first-run page.
@@ -51,6 +54,35 @@ pub struct Dashboard {
     /// The ledger's change counter: the window asks again only when it has moved.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub revision: i64,
+}
+
+/// A model as logged with responses whose cost is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
+pub struct Unpriced {
+    /// The model as written.
+    pub name: String,
+    /// Provider as written; empty where the log names none.
+    pub provider: String,
+    /// Whose responses.
+    pub source: Source,
+    /// All its responses, those with a price too.
+    pub amount: Amount,
+    /// The beginning of the quarter hour of its latest response.
+    pub last_at: UnixMillis,
+    /// Why, and how many of them.
+    pub gaps: Vec<GapCount>,
+}
+
+/// Responses without a cost, for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
+pub struct GapCount {
+    /// Why.
+    pub gap: Gap,
+    /// How many.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub responses: u64,
 }
 
 /// What the engine is doing; kept in the ledger so that every door tells the same story.
@@ -199,8 +231,10 @@ pub struct Doctor {
     pub integrity: Vec<String>,
     /// The config file.
     pub config_path: String,
-    /// Models without a price, over the whole history.
-    pub unpriced: Vec<BreakdownRow>,
+    /// Models with responses whose cost is not known, over the whole history.
+    pub unpriced: Vec<Unpriced>,
+    /// What computing all costs anew last came to.
+    pub repriced: Option<Repriced>,
     /// What the engine is doing.
     pub status: Status,
     /// What stands in the way of a true number, found by a look of our own.
@@ -251,6 +285,7 @@ pub struct Reader {
     config: Config,
     zone: TimeZone,
     zone_name: String,
+    prices: Prices,
 }
 
 impl Reader {
@@ -262,7 +297,9 @@ impl Reader {
         let ledger = Ledger::open_reader(&environment.paths.ledger())?;
         let (config, _) = environment.config();
         let (zone, zone_name) = zone(&config);
+        let prices = Prices::new(terms(&ledger, &config)?);
         Ok(Self {
+            prices,
             ledger,
             environment,
             config,
@@ -284,7 +321,14 @@ impl Reader {
     /// # Errors
     /// [`ApiError`].
     pub fn summary(&mut self, now: UnixMillis) -> Result<Summary, ApiError> {
-        Ok(summary(&mut self.ledger, now, &self.zone, &self.zone_name)?)
+        let Self {
+            ledger,
+            config,
+            zone,
+            zone_name,
+            ..
+        } = self;
+        Ok(summary(ledger, now, zone, zone_name, &config.plans)?)
     }
 
     /// Sums by any dimensions.
@@ -361,6 +405,7 @@ impl Reader {
         let (config, _) = self.environment.config();
         if config != self.config {
             (self.zone, self.zone_name) = zone(&config);
+            self.prices = Prices::new(terms(&self.ledger, &config)?);
             self.config = config;
         }
         let days = days.clamp(1, 366);
@@ -380,12 +425,7 @@ impl Reader {
                 sessions.add(row.name(Dimension::Session), Some(project), row);
             })?;
         let by_model = models.rows(&mut self.ledger, usize::MAX)?;
-        let mut unpriced: Vec<BreakdownRow> = by_model
-            .iter()
-            .filter(|row| row.amount.unpriced_responses > 0)
-            .cloned()
-            .collect();
-        unpriced.sort_by_key(|row| std::cmp::Reverse(row.amount.tokens.total()));
+        let unpriced = self.unpriced(slots(since, summary.day, &self.zone))?;
         let roots = self
             .ledger
             .state(state::ROOTS)?
@@ -423,13 +463,10 @@ impl Reader {
                 .filter(|problem| problem.code != "unreadable")
                 .cloned(),
         );
-        let mut models = Breakdown::default();
-        self.ledger.each_rollup(0..now.slot().0 + 1, |row| {
-            models.add(row.name(Dimension::Model), None, row);
-        })?;
-        let mut unpriced = models.rows(&mut self.ledger, usize::MAX)?;
-        unpriced.retain(|row| row.amount.unpriced_responses > 0);
+        problems.extend(self.unused_prices()?);
         Ok(Doctor {
+            unpriced: self.unpriced(0..now.slot().0 + 1)?,
+            repriced: self.ledger.repriced()?,
             roots: follower.root_report(),
             counts: self.ledger.counts()?,
             broken: self.ledger.broken_records(20)?,
@@ -438,10 +475,66 @@ impl Reader {
             responses: self.ledger.response_count()?,
             integrity: self.ledger.integrity()?,
             config_path: path_text(&self.environment.paths.config_file()),
-            unpriced,
             status,
             problems,
         })
+    }
+
+    /// Every model that the ledger has seen, dearest first.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn models(&mut self) -> Result<Vec<SeenModel>, ApiError> {
+        Ok(self.ledger.seen_models(0..i64::MAX, &mut self.prices)?)
+    }
+
+    /// The prices in force.
+    pub const fn prices(&mut self) -> &mut Prices {
+        &mut self.prices
+    }
+
+    fn unpriced(&mut self, slots: std::ops::Range<i64>) -> Result<Vec<Unpriced>, LedgerError> {
+        let mut models = self.ledger.seen_models(slots, &mut self.prices)?;
+        models.retain(|model| !model.gaps.is_empty());
+        models.sort_by_key(|model| std::cmp::Reverse(model.amount.unpriced_responses));
+        let models = models.into_iter().map(|model| Unpriced {
+            name: model.model.to_string(),
+            provider: model.provider.to_string(),
+            source: model.source,
+            amount: model.amount,
+            last_at: model.last.start(),
+            gaps: model
+                .gaps
+                .into_iter()
+                .map(|(gap, responses)| GapCount { gap, responses })
+                .collect(),
+        });
+        Ok(models.collect())
+    }
+
+    /// Tells of prices of the user's own that hold for no model the ledger has seen: one may be misspelt.
+    fn unused_prices(&mut self) -> Result<Option<Problem>, LedgerError> {
+        if self.prices.terms().own.is_empty() {
+            return Ok(None);
+        }
+        let seen = self.ledger.seen_models(0..i64::MAX, &mut self.prices)?;
+        let book = PriceBook::embedded();
+        let own = self.prices.terms().own.iter().filter(|own| {
+            let means = |seen: &SeenModel| own.matches(book, &seen.provider, &seen.model).is_some();
+            !seen.iter().any(means)
+        });
+        let unused: Vec<&str> = own.map(|own| own.model.as_str()).collect();
+        Ok((!unused.is_empty()).then(|| Problem {
+            code: "unused_prices".into(),
+            message: format!(
+                "{} of your own prices hold for no model the ledger has seen: {}",
+                unused.len(),
+                unused.join(", ")
+            ),
+            hint: "`clawspend models` lists those it has; a `provider` that the log does not name keeps a price away too"
+                .into(),
+            serious: false,
+        }))
     }
 
     /// Makes no notification until then; `None` ends a pause. The engine hears of it through the ledger.
@@ -486,6 +579,7 @@ pub fn doctor_without_ledger(environment: &Environment, trouble: Problem) -> Doc
         integrity,
         config_path: path_text(&environment.paths.config_file()),
         unpriced: Vec::new(),
+        repriced: None,
         status: Status {
             phase: Phase::Stopped,
             problems: Vec::new(),
@@ -501,6 +595,7 @@ pub(crate) fn summary(
     now: UnixMillis,
     zone: &TimeZone,
     zone_name: &str,
+    plans: &[Plan],
 ) -> Result<Summary, LedgerError> {
     let (since, until) = days_needed(now, zone);
     let rows = ledger.days(since, until, zone, zone_name)?;
@@ -512,6 +607,7 @@ pub(crate) fn summary(
         now,
         zone,
         zone_name,
+        plans,
     ))
 }
 

@@ -188,7 +188,7 @@ impl Engine {
             inputs,
             watch,
             on_update,
-            config: Config::default(),
+            config: Config::unread(),
             config_stamp: None,
             config_problems: Vec::new(),
             config_changed: None,
@@ -612,7 +612,7 @@ impl Engine {
                 config,
             });
         };
-        let summary = crate::api::summary(ledger, now, &zone, &zone_name)?;
+        let summary = crate::api::summary(ledger, now, &zone, &zone_name, &config.plans)?;
         // An empty ledger says nothing before the logs have been looked at.
         let unknown = status.phase != Phase::Live && ledger.first_slot()?.is_none();
         let paused_until = crate::api::paused_until(ledger, now)?;

@@ -66,7 +66,7 @@ impl Environment {
         let file = self.paths.config_file();
         let loaded = config::load_or_create(&file, self.home.as_deref());
         let problems = loaded.problems(&file);
-        (loaded.config.unwrap_or_default(), problems)
+        (loaded.config.unwrap_or_else(Config::unread), problems)
     }
 
     /// Every folder in which logs are looked for.

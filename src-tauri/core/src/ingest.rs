@@ -5,13 +5,11 @@ use crate::{
     config::Config,
     environment::{Environment, zone},
     follow::{Follower, Queue},
-    ledger::{IngestLock, Ledger, LedgerError, Priceable, state},
-    money::NanoUsd,
-    pricing::{PriceBook, Resolved},
+    ledger::{IngestLock, Ledger, LedgerError, Repriced, state},
+    pricing::{Basis, Prices, Terms},
     time::UnixMillis,
 };
 use jiff::tz::TimeZone;
-use rustc_hash::FxHashMap;
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -24,6 +22,8 @@ pub struct Ingest {
     pub ledger: Ledger,
     /// The logs.
     pub follower: Follower,
+    /// Costs were computed anew when it was opened, or last configured.
+    pub repriced: Option<Repriced>,
     queue: Queue,
     began: Instant,
     zone: TimeZone,
@@ -63,16 +63,13 @@ impl Ingest {
         };
         let (mut ledger, set_aside) = Ledger::open(&path)?;
         let (zone, zone_name) = zone(config);
-        let mut prices = Prices::default();
         ledger.set_zone(&zone, &zone_name)?;
-        let fingerprint = format!("{:016x}", PriceBook::embedded_fingerprint());
-        if ledger.reprice(&fingerprint, &zone, &mut |response| prices.cost(response))? {
-            tracing::info!(fingerprint, "costs computed anew by the new price book");
-        }
+        let (prices, repriced) = priced(&mut ledger, config, &zone)?;
         let follower = Follower::new(environment.roots(config), &ledger)?;
         let ingest = Self {
             ledger,
             follower,
+            repriced,
             queue: Queue::default(),
             began: Instant::now(),
             zone,
@@ -85,7 +82,7 @@ impl Ingest {
         })
     }
 
-    /// Follows a changed config: other roots, another zone.
+    /// Follows a changed config: other roots, another zone, other prices.
     ///
     /// # Errors
     /// [`LedgerError`].
@@ -96,6 +93,7 @@ impl Ingest {
     ) -> Result<(), LedgerError> {
         let (zone, zone_name) = zone(config);
         self.ledger.set_zone(&zone, &zone_name)?;
+        (self.prices, self.repriced) = priced(&mut self.ledger, config, &zone)?;
         self.zone = zone;
         self.follower = Follower::new(environment.roots(config), &self.ledger)?;
         self.queue = Queue::default();
@@ -165,6 +163,30 @@ impl Ingest {
     }
 }
 
+/// The terms in force: those of the config; while none could ever be read, those of last time.
+pub(crate) fn terms(ledger: &Ledger, config: &Config) -> Result<Terms, LedgerError> {
+    Ok(match &config.terms {
+        Some(terms) => terms.clone(),
+        None => ledger.basis()?.map(|basis| basis.terms).unwrap_or_default(),
+    })
+}
+
+/// The prices in force, by which all costs in the ledger are computed from now on.
+fn priced(
+    ledger: &mut Ledger,
+    config: &Config,
+    zone: &TimeZone,
+) -> Result<(Prices, Option<Repriced>), LedgerError> {
+    let terms = terms(ledger, config)?;
+    let basis = Basis::of(&terms);
+    let mut prices = Prices::new(terms);
+    let repriced = ledger.reprice(&basis, zone, &mut |one| prices.cost(one), UnixMillis::now())?;
+    if let Some(repriced) = &repriced {
+        tracing::info!("costs computed anew: {}", repriced.describe());
+    }
+    Ok((prices, repriced))
+}
+
 /// What catching up came to, for a door that runs once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaughtUp {
@@ -173,6 +195,8 @@ pub struct CaughtUp {
     pub whole: bool,
     /// What stands in the way of a true number.
     pub problems: Vec<Problem>,
+    /// All costs were computed anew.
+    pub repriced: Option<Repriced>,
 }
 
 /// Brings the ledger up to date: reads what is new, or waits until the process that follows the logs has.
@@ -202,6 +226,7 @@ pub fn catch_up(
             return Ok(CaughtUp {
                 whole: true,
                 problems,
+                repriced: ingest.repriced,
             });
         }
         let (left, problems) = unread(&environment.paths.ledger(), environment, config)?;
@@ -213,7 +238,11 @@ pub fn catch_up(
         let live = other_is_live(&environment.paths.ledger());
         if left == 0 || live && last.1.elapsed() > 10 * pause || last.1.elapsed() > patience {
             let whole = left == 0 || live;
-            return Ok(CaughtUp { whole, problems });
+            return Ok(CaughtUp {
+                whole,
+                problems,
+                repriced: None,
+            });
         }
         std::thread::sleep(if left == 1 { pause / 10 } else { pause });
     }
@@ -256,40 +285,5 @@ pub(crate) fn damaged(path: &Path) -> Problem {
         ),
         hint: "figures of logs that no longer exist are only in the old file".into(),
         serious: true,
-    }
-}
-
-/// The price book, with the models met so far looked up.
-#[derive(Debug, Default)]
-pub struct Prices {
-    resolved: FxHashMap<String, FxHashMap<String, Resolved<'static>>>,
-}
-
-impl Prices {
-    /// The computed cost of a response; `None` when its price is not known.
-    pub fn cost(&mut self, response: Priceable<'_>) -> Option<NanoUsd> {
-        let Priceable {
-            provider,
-            model,
-            at,
-            tokens,
-            modifiers,
-        } = response;
-        let known = self
-            .resolved
-            .get(provider)
-            .and_then(|models| models.get(model));
-        let resolved = match known {
-            Some(resolved) => *resolved,
-            None => {
-                let resolved = PriceBook::embedded().resolve(provider, model);
-                self.resolved
-                    .entry(provider.to_owned())
-                    .or_default()
-                    .insert(model.to_owned(), resolved);
-                resolved
-            }
-        };
-        resolved.price(at, &tokens, modifiers).cost()
     }
 }

@@ -72,30 +72,50 @@ impl NanoUsd {
         Self(dollars * 1_000_000_000)
     }
 
+    /// The amount as [`Self::display`] rounds it: what is said of two amounts beside each other must agree with what
+    /// is shown of them.
+    #[must_use]
+    pub const fn shown(self) -> Self {
+        let nanos = self.0.unsigned_abs();
+        let rounded = if nanos < 10_000_000 {
+            nanos.div_ceil(1_000_000) * 1_000_000
+        } else {
+            // The largest amounts have no cents to round up.
+            nanos.saturating_add(5_000_000) / 10_000_000 * 10_000_000
+        };
+        let rounded = if rounded > i64::MAX as u64 {
+            i64::MAX
+        } else {
+            rounded.cast_signed()
+        };
+        Self(if self.0 < 0 { -rounded } else { rounded })
+    }
+
     /// The amount rounded to cents for people: "$1.23", "$0.004" below one cent, "-$3.00".
     #[must_use]
     pub fn display(self) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };
-        let nanos = self.0.unsigned_abs();
+        let nanos = self.shown().0.unsigned_abs();
         if nanos > 0 && nanos < 10_000_000 {
-            let tenths_of_cents = nanos.div_ceil(1_000_000);
-            return if tenths_of_cents < 10 {
-                format!("{sign}$0.00{tenths_of_cents}")
-            } else {
-                format!("{sign}$0.01")
-            };
+            return format!("{sign}$0.00{}", nanos / 1_000_000);
         }
-        let cents = (nanos + 5_000_000) / 10_000_000;
-        let dollars = (cents / 100).to_string();
-        let mut grouped = String::with_capacity(dollars.len() + 4);
-        for (index, digit) in dollars.chars().enumerate() {
-            if index > 0 && (dollars.len() - index).is_multiple_of(3) {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
-        format!("{sign}${grouped}.{:02}", cents % 100)
+        let cents = nanos / 10_000_000;
+        format!("{sign}${}.{:02}", grouped(cents / 100), cents % 100)
     }
+}
+
+/// A count with thousands set apart: "1,234,567".
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + 4);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// Exactly nine places, as the report's contract wants: "1.234567890".
@@ -187,9 +207,28 @@ mod tests {
             (1_235_000_000, "$1.24", "1.235000000"),
             (1_234_567_890_000_000, "$1,234,567.89", "1234567.890000000"),
             (-3_000_000_000, "-$3.00", "-3.000000000"),
+            (i64::MAX, "$9,223,372,036.85", "9223372036.854775807"),
         ] {
             assert_eq!(NanoUsd(nanos).display(), people, "{nanos}");
             assert_eq!(NanoUsd(nanos).to_string(), programs, "{nanos}");
+            let shown = NanoUsd(nanos).shown();
+            assert_eq!(
+                (shown.display(), shown.shown()),
+                (people.to_owned(), shown),
+                "{nanos}"
+            );
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(grouped(number), text);
         }
     }
 }

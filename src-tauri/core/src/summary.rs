@@ -1,6 +1,7 @@
 //! Rows of the ledger -> what the tray, the window and the command line show.
 
 use crate::{
+    config::Plan,
     ledger::query::DayRow,
     money::NanoUsd,
     time::{UnixMillis, add_days, week_start},
@@ -72,6 +73,27 @@ pub struct BreakdownRow {
     pub last_at: UnixMillis,
 }
 
+/// What was used under a subscription: nobody bills it by the token, so its cost is what the same use would have cost
+/// through the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
+pub struct PlanUse {
+    /// Whose use it covers.
+    pub source: Source,
+    /// What the user calls it.
+    pub name: String,
+    /// Its price a month.
+    pub monthly: NanoUsd,
+    /// Since local midnight.
+    pub today: Amount,
+    /// The day before.
+    pub yesterday: Amount,
+    /// Since Monday.
+    pub week: Amount,
+    /// Since the first of the month.
+    pub month: Amount,
+}
+
 /// What the tray shows: a few sums around today.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
@@ -96,6 +118,8 @@ pub struct Summary {
     pub month: Amount,
     /// Today's models, dearest first.
     pub models: Vec<ModelAmount>,
+    /// The part of these sums that a subscription covers.
+    pub plans: Vec<PlanUse>,
     /// The latest response in the ledger.
     pub last_response: Option<UnixMillis>,
 }
@@ -120,15 +144,31 @@ pub fn summarise(
     now: UnixMillis,
     zone: &TimeZone,
     zone_name: &str,
+    plans: &[Plan],
 ) -> Summary {
     let today = now.day(zone);
-    let sum = |since: Date, until: Date| {
+    let sum_of = |source: Option<Source>, since: Date, until: Date| {
         let mut sum = Amount::default();
         for row in rows.iter().filter(|row| (since..=until).contains(&row.day)) {
-            sum += row.amount;
+            if source.is_none_or(|source| source == row.source) {
+                sum += row.amount;
+            }
         }
         sum
     };
+    let sum = |since, until| sum_of(None, since, until);
+    let plans = plans.iter().map(|plan| {
+        let sum = |since, until| sum_of(Some(plan.source), since, until);
+        PlanUse {
+            source: plan.source,
+            name: plan.name.clone(),
+            monthly: plan.monthly,
+            today: sum(today, today),
+            yesterday: sum(add_days(today, -1), add_days(today, -1)),
+            week: sum(week_start(today), today),
+            month: sum(today.first_of_month(), today),
+        }
+    });
     let mut week: Vec<NanoUsd> = (1..=7)
         .map(|back| add_days(today, -back))
         .map(|day| sum(day, day).cost)
@@ -146,6 +186,7 @@ pub fn summarise(
         week: sum(week_start(today), today),
         month: sum(today.first_of_month(), today),
         models: by_model(rows.iter().filter(|row| row.day == today)),
+        plans: plans.collect(),
         last_response,
     }
 }

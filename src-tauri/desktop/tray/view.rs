@@ -316,6 +316,7 @@ mod tests {
     fn update() -> Update {
         Update {
             summary: Some(Summary {
+                plans: Vec::new(),
                 as_of: NOW,
                 timezone: "Europe/Berlin".into(),
                 day: date(2026, 11, 20),

@@ -117,9 +117,9 @@ by_project: Array<BreakdownRow>,
  */
 by_session: Array<BreakdownRow>, 
 /**
- * Models of those days that have no price, most tokens first.
+ * Models of those days with responses whose cost is not known, most such responses first.
  */
-unpriced: Array<BreakdownRow>, 
+unpriced: Array<Unpriced>, 
 /**
  * What the engine is doing.
  */
@@ -159,6 +159,24 @@ day: string,
 models: Array<ModelAmount>, };
 
 /**
+ * Why responses have no cost, as far as their sums tell.
+ */
+export type Gap = "unknown_model" | "unsplit_tokens" | "unknown_mode" | "not_recorded";
+
+/**
+ * Responses without a cost, for one reason.
+ */
+export type GapCount = { 
+/**
+ * Why.
+ */
+gap: Gap, 
+/**
+ * How many.
+ */
+responses: number, };
+
+/**
  * A model and what it came to.
  */
 export type ModelAmount = { 
@@ -180,6 +198,40 @@ export type NanoUsd = number;
  * The engine's phase.
  */
 export type Phase = { "kind": "stopped" } | { "kind": "catching_up" } & Progress | { "kind": "live" };
+
+/**
+ * What was used under a subscription: nobody bills it by the token, so its cost is what the same use would have cost
+ * through the API.
+ */
+export type PlanUse = { 
+/**
+ * Whose use it covers.
+ */
+source: Source, 
+/**
+ * What the user calls it.
+ */
+name: string, 
+/**
+ * Its price a month.
+ */
+monthly: NanoUsd, 
+/**
+ * Since local midnight.
+ */
+today: Amount, 
+/**
+ * The day before.
+ */
+yesterday: Amount, 
+/**
+ * Since Monday.
+ */
+week: Amount, 
+/**
+ * Since the first of the month.
+ */
+month: Amount, };
 
 /**
  * Something the user should know, in a sentence, with what to do about it.
@@ -329,6 +381,10 @@ month: Amount,
  */
 models: Array<ModelAmount>, 
 /**
+ * The part of these sums that a subscription covers.
+ */
+plans: Array<PlanUse>, 
+/**
  * The latest response in the ledger.
  */
 last_response: UnixMillis | null, };
@@ -366,3 +422,32 @@ unsplit: number, };
  * Milliseconds since the Unix epoch, UTC.
  */
 export type UnixMillis = number;
+
+/**
+ * A model as logged with responses whose cost is not known.
+ */
+export type Unpriced = { 
+/**
+ * The model as written.
+ */
+name: string, 
+/**
+ * Provider as written; empty where the log names none.
+ */
+provider: string, 
+/**
+ * Whose responses.
+ */
+source: Source, 
+/**
+ * All its responses, those with a price too.
+ */
+amount: Amount, 
+/**
+ * The beginning of the quarter hour of its latest response.
+ */
+last_at: UnixMillis, 
+/**
+ * Why, and how many of them.
+ */
+gaps: Array<GapCount>, };

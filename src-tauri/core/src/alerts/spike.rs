@@ -218,9 +218,10 @@ fn times(amount: NanoUsd, numerator: i64, denominator: i64) -> NanoUsd {
     NanoUsd(i64::try_from(product).unwrap_or(i64::MAX))
 }
 
-/// "4×", "3.5×"; beyond a hundred the number says nothing any more.
+/// "4×", "3.5×", of the amounts as they are shown; beyond a hundred the number says nothing any more.
 fn how_many_times(spent: NanoUsd, usual: NanoUsd) -> String {
-    let (spent, usual) = (i128::from(spent.0), i128::from(usual.0.max(1)));
+    let [spent, usual] = [spent, usual].map(|amount| i128::from(amount.shown().0));
+    let usual = usual.max(1);
     let tenths = (spent * 10 + usual / 2) / usual;
     match tenths {
         1000.. => "far above".to_owned(),
@@ -247,6 +248,28 @@ mod tests {
 
     fn amounts(texts: &[&str]) -> Vec<NanoUsd> {
         texts.iter().map(|text| usd(text)).collect()
+    }
+
+    #[test]
+    fn the_ratio_is_that_of_the_amounts_beside_it() {
+        for (spent, usual, expected) in [
+            ("0.0033", "0.0011", "2×"),
+            ("12.50", "2.50", "5×"),
+            ("0.014", "0.0100001", "1×"),
+            ("17.5", "5", "3.5×"),
+            ("300", "5", "60×"),
+            ("6000", "5", "far above"),
+            ("6000", "0", "far above"),
+        ] {
+            let (spent, usual) = (usd(spent), usd(usual));
+            assert_eq!(
+                how_many_times(spent, usual),
+                expected,
+                "{} {}",
+                spent.display(),
+                usual.display()
+            );
+        }
     }
 
     #[test]

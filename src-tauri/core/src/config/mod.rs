@@ -5,17 +5,19 @@
 //! | `mod.rs` | [`Paths`] and [`Config`]: what the rest of the core sees |
 //! | `template.toml` | the file a user finds: every key, explained, at its default |
 //! | `parse.rs` | text -> [`Config`], or every [`ConfigFault`] in it; pure |
+//! | `prices.rs` | own prices and plans: tables within a section; pure |
 //! | `values.rs` | one value: its kind and range, and what to say when it is neither; pure |
 //! | `file.rs` | creating, reading and editing the file; the only part that touches the disk |
 
 mod file;
 mod parse;
+mod prices;
 mod values;
 
 pub use file::{Loaded, load_or_create, set};
 pub use parse::{ConfigFault, Place, parse};
 
-use crate::money::NanoUsd;
+use crate::{money::NanoUsd, pricing::Terms, usage::Source};
 use parse::RawConfig;
 use std::{
     ffi::OsString,
@@ -118,6 +120,32 @@ pub struct Config {
     pub claude_roots: Vec<PathBuf>,
     /// Further OpenClaw state directories.
     pub openclaw_roots: Vec<PathBuf>,
+    /// The user's say in what a response costs; `None` while no config could be read: then that of last time holds.
+    pub terms: Option<Terms>,
+    /// Subscriptions.
+    pub plans: Vec<Plan>,
+}
+
+impl Config {
+    /// What is in force while no config could be read.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self {
+            terms: None,
+            ..Self::default()
+        }
+    }
+}
+
+/// A subscription at a flat price; what is used under it is not billed by the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Whose use it covers.
+    pub source: Source,
+    /// What the user calls it.
+    pub name: String,
+    /// Its price a month.
+    pub monthly: NanoUsd,
 }
 
 /// The template's values.

@@ -1,12 +1,17 @@
 //! Text -> [`Config`], or everything that is wrong with it.
 
 use super::{
-    Config, SpikeConfig, TrayText,
+    Config, Plan, SpikeConfig, TrayText,
+    prices::{own_prices, plan},
     values::{
         Refusal, TRAY_WORDS, did_you_mean, dollars, flag, folders, one_of, thousandths, zone,
     },
 };
-use crate::money::NanoUsd;
+use crate::{
+    money::NanoUsd,
+    pricing::{CostRule, Terms},
+    usage::Source,
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -59,6 +64,14 @@ pub(super) struct RawConfig {
     spike: SpikeConfig,
     claude_code: Vec<PathBuf>,
     openclaw: Vec<PathBuf>,
+    terms: Terms,
+    plans: Vec<Plan>,
+}
+
+/// What reading a value may need besides it, and what is wrong inside it, each with its place.
+pub(super) struct Reading<'h> {
+    pub(super) home: Option<&'h Path>,
+    pub(super) inside: Vec<(usize, Refusal)>,
 }
 
 impl Default for RawConfig {
@@ -77,6 +90,8 @@ impl Default for RawConfig {
             },
             claude_code: Vec::new(),
             openclaw: Vec::new(),
+            terms: Terms::default(),
+            plans: Vec::new(),
         }
     }
 }
@@ -92,22 +107,22 @@ impl RawConfig {
             spike: self.spike_enabled.then_some(self.spike),
             claude_roots: self.claude_code,
             openclaw_roots: self.openclaw,
+            terms: Some(self.terms),
+            plans: self.plans,
         }
     }
 }
+
+type Read = fn(&mut RawConfig, &DeValue<'_>, &mut Reading<'_>) -> Result<(), Refusal>;
 
 /// A key the file may hold, and how its value is taken in.
 struct Key {
     section: &'static str,
     name: &'static str,
-    read: fn(&mut RawConfig, &DeValue<'_>, Option<&Path>) -> Result<(), Refusal>,
+    read: Read,
 }
 
-const fn key(
-    section: &'static str,
-    name: &'static str,
-    read: fn(&mut RawConfig, &DeValue<'_>, Option<&Path>) -> Result<(), Refusal>,
-) -> Key {
+const fn key(section: &'static str, name: &'static str, read: Read) -> Key {
     Key {
         section,
         name,
@@ -144,11 +159,26 @@ const KEYS: &[Key] = &[
     key("spike", "deviations", |raw, value, _| {
         thousandths(value, 0..=100_000).map(|count| raw.spike.deviations_milli = count)
     }),
-    key("sources", "claude_code", |raw, value, home| {
-        folders(value, home).map(|roots| raw.claude_code = roots)
+    key("sources", "claude_code", |raw, value, reading| {
+        folders(value, reading.home).map(|roots| raw.claude_code = roots)
     }),
-    key("sources", "openclaw", |raw, value, home| {
-        folders(value, home).map(|roots| raw.openclaw = roots)
+    key("sources", "openclaw", |raw, value, reading| {
+        folders(value, reading.home).map(|roots| raw.openclaw = roots)
+    }),
+    key("costs", "claude_code", |raw, value, _| {
+        one_of(value, &CostRule::ALL).map(|rule| raw.terms.claude_code = rule)
+    }),
+    key("costs", "openclaw", |raw, value, _| {
+        one_of(value, &CostRule::ALL).map(|rule| raw.terms.openclaw = rule)
+    }),
+    key("prices", "model", |raw, value, reading| {
+        own_prices(value, reading).map(|own| raw.terms.own = own)
+    }),
+    key("plans", "claude_code", |raw, value, reading| {
+        plan(value, Source::ClaudeCode, reading).map(|plan| raw.plans.extend(plan))
+    }),
+    key("plans", "openclaw", |raw, value, reading| {
+        plan(value, Source::OpenClaw, reading).map(|plan| raw.plans.extend(plan))
     }),
 ];
 
@@ -195,8 +225,16 @@ pub fn parse(text: &str, home: Option<&Path>) -> Result<Config, Vec<ConfigFault>
                         .iter()
                         .find(|key| key.name == typed)
                         .map(|key| key.read);
-                    match read.map(|read| read(&mut raw, value.get_ref(), home)) {
-                        Some(Ok(())) => {}
+                    let mut reading = Reading {
+                        home,
+                        inside: Vec::new(),
+                    };
+                    match read.map(|read| read(&mut raw, value.get_ref(), &mut reading)) {
+                        Some(Ok(())) => {
+                            for (start, refusal) in reading.inside {
+                                refuse(start, refusal);
+                            }
+                        }
                         Some(Err(Refusal(why, suggestion))) => {
                             refuse(
                                 value.span().start,
@@ -258,7 +296,8 @@ fn unknown_key(section: &str, name: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TEMPLATE;
+    use crate::{config::TEMPLATE, money::Rate, pricing::Override};
+    use jiff::civil::date;
 
     fn faults(text: &str) -> Vec<String> {
         let faults = parse(text, Some(Path::new("/home/ada")))
@@ -277,8 +316,10 @@ mod tests {
                 found.push((section.get_ref().to_string(), key.get_ref().to_string()));
             }
         }
+        // Own prices have no default; the template shows one.
         let mut known: Vec<_> = KEYS
             .iter()
+            .filter(|key| key.section != "prices")
             .map(|key| (key.section.to_owned(), key.name.to_owned()))
             .collect();
         found.sort();
@@ -290,6 +331,30 @@ mod tests {
                 "{word} is explained"
             );
         }
+        for (word, _) in CostRule::ALL {
+            assert!(
+                TEMPLATE.contains(&format!("# \"{word}\""))
+                    || TEMPLATE.contains(&format!("\"{word}\": ")),
+                "{word} is explained"
+            );
+        }
+        let (_, example) = TEMPLATE
+            .split_once("# [[prices.model]]")
+            .expect("an example");
+        let example = format!("[[prices.model]]{}", example.replace("\n# ", "\n"));
+        let rate = |cents: i64| Some(Rate(cents * 10_000_000));
+        let expected = Override {
+            model: "acme-coder-9".into(),
+            provider: Some("acme".into()),
+            from: Some(date(2026, 11, 1)),
+            rates: [rate(300), rate(1_500), rate(30), rate(375), rate(600)],
+        };
+        assert_eq!(own(&format!("{TEMPLATE}\n{example}")), [expected]);
+    }
+
+    fn own(text: &str) -> Vec<Override> {
+        let config = parse(text, None).expect("own prices");
+        config.terms.expect("a config that was read").own
     }
 
     #[test]
@@ -306,6 +371,18 @@ mod tests {
             [sources]
             claude_code = ["~/work/.claude", "/srv/claude"]
             openclaw = ["~"]
+            [costs]
+            claude_code = "recorded-else-computed"
+            openclaw = "recorded"
+            [[prices.model]]
+            model = " Acme-9 "
+            input = 1
+            output = 2.5
+            [plans.claude_code]
+            name = "Max 20x"
+            monthly_usd = 200
+            [plans]
+            openclaw = { monthly_usd = 9.99 }
         "#;
         let expected = Config {
             timezone: Some("Europe/Berlin".to_owned()),
@@ -320,6 +397,34 @@ mod tests {
             }),
             claude_roots: vec!["/home/ada/work/.claude".into(), "/srv/claude".into()],
             openclaw_roots: vec!["/home/ada".into()],
+            terms: Some(Terms {
+                claude_code: CostRule::RecordedElseComputed,
+                openclaw: CostRule::Recorded,
+                own: vec![Override {
+                    model: "acme-9".into(),
+                    provider: None,
+                    from: None,
+                    rates: [
+                        Some(Rate(1_000_000_000)),
+                        Some(Rate(2_500_000_000)),
+                        None,
+                        None,
+                        None,
+                    ],
+                }],
+            }),
+            plans: vec![
+                Plan {
+                    source: Source::ClaudeCode,
+                    name: "Max 20x".into(),
+                    monthly: NanoUsd::dollars(200),
+                },
+                Plan {
+                    source: Source::OpenClaw,
+                    name: "subscription".into(),
+                    monthly: NanoUsd(9_990_000_000),
+                },
+            ],
         };
         if cfg!(unix) {
             assert_eq!(parse(text, Some(Path::new("/home/ada"))), Ok(expected));
@@ -458,6 +563,67 @@ mod tests {
             homeless[0].message,
             "`openclaw` holds \"~/x\", and no home folder is known"
         );
+    }
+
+    #[test]
+    fn own_prices_and_plans_are_refused_with_their_lines() {
+        for (text, expected) in [
+            (
+                "[costs]\nclaude_code = \"calculated\"",
+                vec![
+                    "line 2, column 15: `claude_code` must be one of \"computed\", \"recorded\", \"recorded-else-computed\"",
+                ],
+            ),
+            (
+                "[prices]\nmodel = \"x\"",
+                vec![
+                    "line 2, column 9: `model` must be a table for each model; begin each with a line [[prices.model]], its keys below",
+                ],
+            ),
+            (
+                "[[prices.model]]\nmodel = \"x\"\ninput = -1\noutput = 3000000\ncache_red = 1\ncache_read = \"1\"\nfrom = 2026-11-01T00:00:00Z",
+                vec![
+                    "line 3, column 9: `input` must be dollars per million tokens, from 0 to 1000, such as 3.00; 0 is free of charge",
+                    "line 4, column 10: `output` must be dollars per million tokens, from 0 to 1000, such as 3.00; is it the price of more than a million tokens?",
+                    "line 5, column 1: unknown key `cache_red`; did you mean `cache_read`?",
+                    "line 6, column 14: `cache_read` must be dollars per million tokens, from 0 to 1000, such as 3.00",
+                    "line 7, column 8: `from` must be a day, such as 2026-11-20",
+                ],
+            ),
+            (
+                "[[prices.model]]\nmodel = \" \"\ninput = 1\noutput = 1",
+                vec!["line 2, column 9: `model` must be a name in quotes"],
+            ),
+            (
+                "[[prices.model]]\ninput = 1",
+                vec![
+                    "line 1, column 1: `model` is missing in this [[prices.model]]",
+                    "line 1, column 1: `output` is missing in this [[prices.model]]",
+                ],
+            ),
+            (
+                "[[prices.model]]\nmodel = \"x\"\ninput = 1\noutput = 1\n\n[[prices.model]]\nmodel = \"X\"\ninput = 2\noutput = 1",
+                vec![
+                    "line 6, column 1: `x` has two prices here that hold from the same day; give one of them a `from`, or remove it",
+                ],
+            ),
+            (
+                "[plans]\nclaude_code = 200",
+                vec![
+                    "line 2, column 15: `claude_code` must be a plan, such as { name = \"Max\", monthly_usd = 100.00 }",
+                ],
+            ),
+            (
+                "[plans.claude_code]\nname = 5\nmonthly = 3\nmonthly_usd = -3",
+                vec![
+                    "line 2, column 8: `name` must be a name in quotes",
+                    "line 3, column 1: unknown key `monthly`; did you mean `monthly_usd`?",
+                    "line 4, column 15: `monthly_usd` must be an amount in dollars from 0 to 1000000, such as 12.50",
+                ],
+            ),
+        ] {
+            assert_eq!(faults(text), expected, "{text}");
+        }
     }
 
     #[test]

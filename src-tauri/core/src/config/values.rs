@@ -124,7 +124,7 @@ pub(super) fn thousandths(value: &DeValue<'_>, range: RangeInclusive<i64>) -> Re
 }
 
 /// Reads a number from its own digits, so that no float comes between.
-fn decimal(value: &DeValue<'_>) -> Option<NanoUsd> {
+pub(super) fn decimal(value: &DeValue<'_>) -> Option<NanoUsd> {
     let digits = match value {
         DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
         DeValue::Float(number) => number.as_str(),

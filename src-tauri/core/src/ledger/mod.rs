@@ -13,10 +13,11 @@ mod names;
 pub mod query;
 mod responses;
 mod rollups;
+pub mod seen;
 pub mod state;
 
 pub use lock::IngestLock;
-pub use responses::{Batch, Place, Priceable, Pricer};
+pub use responses::{Batch, Place, Pricer, Repriced};
 
 use names::NameCache;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};

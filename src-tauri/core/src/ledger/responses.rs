@@ -1,7 +1,7 @@
 //! Table `responses`: what is known of each id that responses have. Its writer is the [`Batch`].
 //!
-//! A row is one [`Cluster`] in postcard's encoding; mostly it stands for one response. Costs are not kept: the price
-//! book in force gives the same ones again.
+//! A row is one [`Cluster`] in postcard's encoding; mostly it stands for one response. Costs are not kept: the basis
+//! in force, which is, gives the same ones again.
 
 use super::{
     Ledger, LedgerError,
@@ -11,13 +11,16 @@ use super::{
     state,
 };
 use crate::{
-    money::NanoUsd,
+    money::{NanoUsd, grouped},
+    pricing::{Basis, Change, Priceable, Query},
+    summary::Amount,
     time::UnixMillis,
-    usage::{Modifiers, Observation, Source, Tokens},
+    usage::Observation,
 };
 use jiff::tz::TimeZone;
 use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 pub(super) const CREATE: &str = "
@@ -27,35 +30,58 @@ CREATE TABLE responses (
 ) STRICT;
 ";
 
-/// The cost that counts: OpenClaw's own figure where it has one, else ours; for Claude Code always ours.
-fn effective(
-    source: Source,
-    computed: Option<NanoUsd>,
-    recorded: Option<NanoUsd>,
-) -> Option<NanoUsd> {
-    match source {
-        Source::ClaudeCode => computed,
-        Source::OpenClaw => recorded.or(computed),
+/// Computes the cost that counts; `None` when it is not known.
+pub type Pricer<'a> = dyn FnMut(Priceable<'_>) -> Option<NanoUsd> + 'a;
+
+/// What computing all costs anew came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repriced {
+    /// When it was done.
+    pub at: UnixMillis,
+    /// What was another than before; empty when that cannot be told.
+    pub why: Vec<Change>,
+    /// The whole ledger before.
+    pub before: Amount,
+    /// The whole ledger after.
+    pub after: Amount,
+}
+
+impl Repriced {
+    /// One line for the user: why, the total before and after, and of how many responses.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let why: Vec<&str> = self.why.iter().map(|change| change.describe()).collect();
+        let why = if why.is_empty() {
+            "other prices".to_owned()
+        } else {
+            why.join(", ")
+        };
+        let Self { before, after, .. } = self;
+        let cost = if before.cost == after.cost {
+            format!("{} in all, as before", after.cost.display())
+        } else {
+            format!(
+                "{} in all, {} before",
+                after.cost.display(),
+                before.cost.display()
+            )
+        };
+        let unpriced = match (before.unpriced_responses, after.unpriced_responses) {
+            (0, 0) => String::new(),
+            (then, now) if then == now => format!(", {} of them without a price", grouped(now)),
+            (then, now) => format!(
+                ", {} of them without a price, {} before",
+                grouped(now),
+                grouped(then)
+            ),
+        };
+        let plural = if after.responses == 1 { "" } else { "s" };
+        format!(
+            "{why}: {cost}; {} response{plural}{unpriced}",
+            grouped(after.responses)
+        )
     }
 }
-
-/// What a price is asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct Priceable<'a> {
-    /// Provider as written; may be empty.
-    pub provider: &'a str,
-    /// Model as written.
-    pub model: &'a str,
-    /// When it was made.
-    pub at: UnixMillis,
-    /// What it used.
-    pub tokens: Tokens,
-    /// What changes the price.
-    pub modifiers: Modifiers,
-}
-
-/// Computes a cost; `None` when the price is not known.
-pub type Pricer<'a> = dyn FnMut(Priceable<'_>) -> Option<NanoUsd> + 'a;
 
 /// Where an observation lies: a file or database, by the number of its path.
 #[derive(Debug, Clone, Copy)]
@@ -90,20 +116,25 @@ impl Ledger {
         })
     }
 
-    /// Computes all costs anew when the price book is another than last time; true when it was.
+    /// Computes all costs anew, in one transaction, when their basis is another than last time. Tells what that
+    /// came to where there was anything to compute.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn reprice(
         &mut self,
-        fingerprint: &str,
+        basis: &Basis,
         zone: &TimeZone,
         price: &mut Pricer<'_>,
-    ) -> Result<bool, LedgerError> {
-        if self.state(state::PRICES)?.as_deref() == Some(fingerprint) {
-            return Ok(false);
+        now: UnixMillis,
+    ) -> Result<Option<Repriced>, LedgerError> {
+        let before = self.basis()?;
+        if before.as_ref() == Some(basis) {
+            return Ok(None);
         }
+        let why = before.map_or(Vec::new(), |before| basis.changes(&before));
         self.write(|connection, names| {
+            let before = rollups::total(connection)?;
             rollups::clear(connection)?;
             let mut tally = Tally::new(names.on(connection), price);
             let mut statement = connection.prepare("SELECT seen FROM responses")?;
@@ -118,10 +149,43 @@ impl Ledger {
                 mut names, changes, ..
             } = tally;
             rollups::add(&mut names, changes, zone)?;
-            state::set(connection, state::PRICES, fingerprint)?;
-            Ok(true)
+            state::set(connection, state::PRICES, &json(basis))?;
+            let after = rollups::total(connection)?;
+            let repriced = Repriced {
+                at: now,
+                why,
+                before,
+                after,
+            };
+            if repriced.after.responses == 0 {
+                return Ok(None);
+            }
+            state::set(connection, state::REPRICED, &json(&repriced))?;
+            Ok(Some(repriced))
         })
     }
+
+    /// By what the costs in the ledger were computed; `None` in a new one.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn basis(&self) -> Result<Option<Basis>, LedgerError> {
+        let text = self.state(state::PRICES)?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// What computing all costs anew last came to.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn repriced(&self) -> Result<Option<Repriced>, LedgerError> {
+        let text = self.state(state::REPRICED)?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Sums held in memory before they are added to the ledger's; bounds what a long history takes.
@@ -282,14 +346,17 @@ impl<'n, 'p> Tally<'n, 'p> {
     fn count(&mut self, cluster: &Cluster, times: i64) -> rusqlite::Result<()> {
         for Group { best, first } in cluster.groups(&mut self.names)? {
             let [provider, model, ..] = self.names.call_of(best.call)?;
-            let computed = (self.price)(Priceable {
-                provider: &self.names.text(provider)?,
-                model: &self.names.text(model)?,
-                at: first.at,
-                tokens: best.tokens,
-                modifiers: best.modifiers,
+            let cost = (self.price)(Priceable {
+                source: cluster.source,
+                recorded: best.recorded,
+                query: Query {
+                    provider: &self.names.text(provider)?,
+                    model: &self.names.text(model)?,
+                    at: first.at,
+                    tokens: best.tokens,
+                    modifiers: best.modifiers,
+                },
             });
-            let cost = effective(cluster.source, computed, best.recorded);
             let key = Key {
                 slot: first.at.slot(),
                 owner: first.seen.owner,

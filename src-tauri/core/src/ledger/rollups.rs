@@ -205,6 +205,16 @@ fn add_days(
     Ok(())
 }
 
+/// The sum over the whole ledger.
+pub(super) fn total(connection: &Connection) -> rusqlite::Result<Amount> {
+    let sums: Vec<String> = SUMS
+        .split(", ")
+        .map(|sum| format!("COALESCE(SUM({sum}), 0)"))
+        .collect();
+    let statement = format!("SELECT {} FROM days", sums.join(", "));
+    connection.query_row(&statement, [], |row| amount(row, 0))
+}
+
 /// Forgets all sums, before all responses are counted anew.
 pub(super) fn clear(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("DELETE FROM rollups; DELETE FROM days")

@@ -22,8 +22,10 @@ pub const EPISODES: &str = "episodes";
 pub const ZONE: &str = "zone";
 /// Milliseconds: the latest response in the ledger.
 pub const LAST_RESPONSE: &str = "last_response";
-/// Fingerprint of the price book that computed the costs.
+/// JSON of [`crate::pricing::Basis`]: by what the costs were computed.
 pub const PRICES: &str = "prices";
+/// JSON of [`super::Repriced`]: what computing all costs anew last came to.
+pub const REPRICED: &str = "repriced";
 
 pub(super) fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     connection

@@ -1,13 +1,13 @@
 //! The price book: `prices.json`, and which of its rows a logged provider and model mean.
 
-use super::model_name::spellings;
+use super::model_name::{Match, spellings};
 use crate::{
     money::{NanoUsd, Rate},
     time::{UnixMillis, day_start},
 };
 use jiff::{civil::Date, tz::TimeZone};
-use serde::{Deserialize, Deserializer};
-use std::sync::OnceLock;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::{fmt, sync::OnceLock};
 
 const EMBEDDED: &str = include_str!("../../prices.json");
 
@@ -64,37 +64,57 @@ pub(super) struct Row {
     pub(super) prices: Box<[Period]>,
 }
 
-/// Prices by token class, in the order of [`super::Class`].
-pub(super) type Rates = [Option<Rate>; 5];
+/// Prices by token class, in the order of [`super::Class::ALL`]; `None` where none is listed.
+pub type Rates = [Option<Rate>; 5];
 
-/// What a model costs from a day on.
+/// What a model costs from some time on.
 #[derive(Debug, Deserialize)]
-pub(super) struct Period {
-    #[serde(default, deserialize_with = "utc_midnight")]
-    pub(super) from: Option<UnixMillis>,
-    pub(super) rates: Rates,
+pub struct Period {
+    /// Its beginning; `None` for the oldest known.
+    #[serde(default, deserialize_with = "since")]
+    pub from: Option<UnixMillis>,
+    /// The rates of an ordinary request.
+    pub rates: Rates,
     /// Whole-request tiers: above so many tokens of context, these rates. Rising.
     #[serde(default)]
-    over: Box<[(u64, Rates)]>,
-    daily: Option<Box<Daily>>,
+    pub over: Box<[(u64, Rates)]>,
+    /// Other rates at some times of the day.
+    pub daily: Option<Box<Daily>>,
     /// What fast mode multiplies by.
-    pub(super) fast: Option<Ratio>,
+    pub fast: Option<Ratio>,
     /// Price of one web search.
-    pub(super) search: Option<NanoUsd>,
+    pub search: Option<NanoUsd>,
 }
 
 /// Other rates at some times of the day.
 #[derive(Debug, Deserialize)]
-struct Daily {
-    utc_minutes: Box<[[i64; 2]]>,
+pub struct Daily {
+    /// From and to, in minutes since midnight, the end excluded.
+    pub utc_minutes: Box<[[i64; 2]]>,
+    /// Not on Saturday and Sunday.
     #[serde(default)]
-    weekdays: bool,
-    rates: Rates,
+    pub weekdays: bool,
+    /// The rates then.
+    pub rates: Rates,
 }
 
 /// An exact factor: numerator and denominator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ratio(pub u32, pub u32);
+
+/// As a decimal: "2", "0.5", "1.1".
+impl fmt::Display for Ratio {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(above, below) = *self;
+        let (whole, rest) = (above / below.max(1), above % below.max(1));
+        let thousandths = u64::from(rest) * 1_000 / u64::from(below.max(1));
+        let places = format!("{thousandths:03}");
+        match places.trim_end_matches('0') {
+            "" => write!(out, "{whole}"),
+            places => write!(out, "{whole}.{places}"),
+        }
+    }
+}
 
 /// What a logged provider and model mean; worth keeping when many responses share them.
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +134,8 @@ pub struct Model<'b> {
     pub(super) row: &'b Row,
     /// The name itself says fast mode.
     pub(super) fast: bool,
+    pub(super) how: Match,
+    pub(super) by_owner: bool,
 }
 
 impl PriceBook {
@@ -212,7 +234,35 @@ impl PriceBook {
                 |provider: &&Provider| provider.owns.iter().any(|start| name.starts_with(start));
             self.header.providers.iter().find(owns)
         };
-        find(bare.filter_map(owner).next()?, model)
+        let found = find(bare.filter_map(owner).next()?, model)?;
+        Some(Model {
+            by_owner: true,
+            ..found
+        })
+    }
+
+    /// The provider that goes by this name, by its one name in the book; else the name itself.
+    pub(super) fn provider_id<'a>(&'a self, name: &'a str) -> &'a str {
+        self.provider(name).map_or(name, |provider| provider.id)
+    }
+
+    /// Names of the book that `model` may be a misspelling of, the nearest first.
+    #[must_use]
+    pub fn near(&self, model: &str) -> Vec<&'static str> {
+        let model = model.trim().to_lowercase();
+        let names = self
+            .header
+            .providers
+            .iter()
+            .flat_map(|provider| &provider.index);
+        let mut near: Vec<(usize, &'static str)> = names
+            .map(|(name, _)| (strsim::damerau_levenshtein(&model, name), *name))
+            .filter(|(distance, name)| *distance <= 1 + name.len() / 5)
+            .collect();
+        near.sort_unstable();
+        near.dedup();
+        near.truncate(5);
+        near.into_iter().map(|(_, name)| name).collect()
     }
 
     #[cfg(test)]
@@ -232,6 +282,8 @@ fn find<'b>(provider: &'b Provider, model: &str) -> Option<Model<'b>> {
             provider,
             row,
             fast: spelling.fast,
+            how: spelling.how,
+            by_owner: false,
         })
     })
 }
@@ -250,8 +302,14 @@ fn index(models: &mut [Row]) -> Box<[(&'static str, u16)]> {
     index.into_boxed_slice()
 }
 
-fn utc_midnight<'de, D: Deserializer<'de>>(text: D) -> Result<Option<UnixMillis>, D::Error> {
-    Ok(Some(day_start(Date::deserialize(text)?, &TimeZone::UTC)))
+/// An instant, or a day, which begins at UTC's midnight.
+fn since<'de, D: Deserializer<'de>>(text: D) -> Result<Option<UnixMillis>, D::Error> {
+    let text = <&str>::deserialize(text)?;
+    if let Some(at) = UnixMillis::parse_rfc3339(text) {
+        return Ok(Some(at));
+    }
+    let day: Date = text.parse().map_err(serde::de::Error::custom)?;
+    Ok(Some(day_start(day, &TimeZone::UTC)))
 }
 
 #[cfg(test)]
@@ -273,12 +331,43 @@ impl Period {
 
 impl<'b> Model<'b> {
     /// The prices in force at `at`.
-    pub(super) fn period(self, at: UnixMillis) -> &'b Period {
+    #[must_use]
+    pub fn period(self, at: UnixMillis) -> &'b Period {
         let later = self
             .row
             .prices
             .partition_point(|period| period.from.is_none_or(|from| from <= at));
         &self.row.prices[later.saturating_sub(1)]
+    }
+
+    /// All its prices, oldest first.
+    #[must_use]
+    pub const fn periods(self) -> &'b [Period] {
+        &self.row.prices
+    }
+
+    /// How its name in the book and the one asked for go together.
+    #[must_use]
+    pub const fn how(self) -> Match {
+        self.how
+    }
+
+    /// The seller is not known, or has no price of its own: this is the price of who made the model.
+    #[must_use]
+    pub const fn by_owner(self) -> bool {
+        self.by_owner
+    }
+
+    /// What its provider multiplies a batch by.
+    #[must_use]
+    pub const fn batch(self) -> Option<Ratio> {
+        self.provider.batch
+    }
+
+    /// What its provider multiplies inference pinned to the United States by.
+    #[must_use]
+    pub const fn us_only(self) -> Option<Ratio> {
+        self.provider.us
     }
 
     /// Who bills for it.

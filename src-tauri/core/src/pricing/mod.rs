@@ -4,21 +4,35 @@
 //! provider, model ─ resolve ─► Model ─ period valid at the time ─ tier ─► rates × tokens × factors + searches
 //! ```
 //!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | a response's [`Receipt`]: the arithmetic |
+//! | `book.rs` | [`PriceBook`]: which of its rows a log means, and which period of it |
+//! | `model_name.rs` | the spellings of a model's name |
+//! | `overrides.rs` | [`Override`]: the user's own prices |
+//! | `prices.rs` | [`Prices`]: both together, and which cost counts |
+//!
 //! A model the book does not know has no price: never zero, never another model's.
 
 mod book;
 mod model_name;
+mod overrides;
+mod prices;
 #[cfg(test)]
 mod tests;
 
-pub use book::{Model, PriceBook, Ratio, Resolved};
+pub use book::{Daily, Model, Period, PriceBook, Rates, Ratio, Resolved};
+pub use model_name::Match;
+pub use overrides::Override;
+pub use prices::{Basis, Change, CostRule, Gap, Priceable, Prices, Terms};
 
 use crate::{
     money::{NanoUsd, Rate},
     time::UnixMillis,
     usage::{Modifiers, Tokens},
 };
-use book::Rates;
+use overrides::Own;
+use serde::Serialize;
 
 /// What is to be priced.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +55,9 @@ pub struct Query<'a> {
     clippy::large_enum_variant,
     reason = "short-lived; a box would be an allocation per response"
 )]
-pub enum Priced {
+pub enum Priced<'p> {
     /// It has a price.
-    Known(Receipt),
+    Known(Receipt<'p>),
     /// It costs nothing: run on the user's own machine, or given away.
     Free,
     /// What it costs cannot be told.
@@ -51,7 +65,8 @@ pub enum Priced {
 }
 
 /// Why a response has no price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnpricedReason {
     /// The book has no such model.
     UnknownModel,
@@ -66,12 +81,24 @@ pub enum UnpricedReason {
 }
 
 /// How one response's cost came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receipt {
-    /// Who bills: the book's provider.
-    pub provider: &'static str,
-    /// The book's name of the model.
-    pub model: &'static str,
+///
+/// ```text
+/// total = round( Σ line.exact() / 1,000,000 × Π factors ) + searches
+/// ```
+///
+/// Each line is exact; the sum is divided once and rounded half up, so that no rounding adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Receipt<'p> {
+    /// Whose price it is.
+    pub origin: Origin,
+    /// Who bills, by the name in the book; empty for a price of the user's own that names nobody.
+    pub provider: &'p str,
+    /// The price's name of the model: with `origin`, `provider` and `since` it says which row.
+    pub model: &'p str,
+    /// How that name and the one in the log go together.
+    pub how: Match,
+    /// The seller is not known, or has no price of its own: this is the price of who made the model.
+    pub by_owner: bool,
     /// Since when these prices hold; `None` for the oldest known.
     pub since: Option<UnixMillis>,
     /// The long-context threshold that the request passed: every class is charged at that tier.
@@ -92,8 +119,18 @@ pub struct Receipt {
     pub total: NanoUsd,
 }
 
+/// Whose price it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The price book's.
+    Book,
+    /// The user's own, from the config file.
+    Override,
+}
+
 /// One class of tokens on a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ReceiptLine {
     /// Which tokens.
     pub class: Class,
@@ -102,11 +139,12 @@ pub struct ReceiptLine {
     /// At what price.
     pub rate: Rate,
     /// Where the rate comes from.
-    pub basis: Basis,
+    pub from: RateFrom,
 }
 
 /// A class of tokens with a price of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Input that no cache served.
     Input,
@@ -121,9 +159,10 @@ pub enum Class {
 }
 
 /// Where a line's rate comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
-    /// The book lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateFrom {
+    /// It is listed.
     Listed,
     /// Not listed; Anthropic's own rule: 1.25 times (five minutes) or twice (one hour) the input rate.
     TimesInput,
@@ -136,28 +175,25 @@ pub enum Basis {
 impl PriceBook {
     /// Prices one response.
     #[must_use]
-    pub fn price(&self, query: &Query<'_>) -> Priced {
+    pub fn price(&self, query: &Query<'_>) -> Priced<'_> {
         self.resolve(query.provider, query.model)
             .price(query.at, &query.tokens, query.modifiers)
     }
 }
 
-impl Resolved<'_> {
+impl<'b> Resolved<'b> {
     /// Prices one response of this model; allocates nothing.
     #[must_use]
-    pub fn price(self, at: UnixMillis, tokens: &Tokens, modifiers: Modifiers) -> Priced {
+    pub fn price(self, at: UnixMillis, tokens: &Tokens, modifiers: Modifiers) -> Priced<'b> {
         match self {
             Self::Free => Priced::Free,
             Self::Unknown => Priced::Unpriced(UnpricedReason::UnknownModel),
-            Self::Model(model) => match model.receipt(at, tokens, modifiers) {
-                Ok(receipt) => Priced::Known(receipt),
-                Err(reason) => Priced::Unpriced(reason),
-            },
+            Self::Model(model) => receipt(None, Some(model), at, tokens, modifiers),
         }
     }
 }
 
-impl Priced {
+impl Priced<'_> {
     /// The amount; `None` when it cannot be told.
     #[must_use]
     pub const fn cost(&self) -> Option<NanoUsd> {
@@ -204,83 +240,133 @@ impl Class {
     }
 }
 
-impl Model<'_> {
-    fn receipt(
-        self,
-        at: UnixMillis,
-        tokens: &Tokens,
-        modifiers: Modifiers,
-    ) -> Result<Receipt, UnpricedReason> {
-        if tokens.unsplit > 0 {
-            return Err(UnpricedReason::UnsplitTokens);
+/// Prices a response by the user's own price where there is one, else by the book's. Factors and fees are always the
+/// book's: an own price is that of an ordinary request.
+fn receipt<'p>(
+    own: Option<Own<'p>>,
+    book: Option<Model<'p>>,
+    at: UnixMillis,
+    tokens: &Tokens,
+    modifiers: Modifiers,
+) -> Priced<'p> {
+    match try_receipt(own, book, at, tokens, modifiers) {
+        Ok(receipt) => Priced::Known(receipt),
+        Err(reason) => Priced::Unpriced(reason),
+    }
+}
+
+fn try_receipt<'p>(
+    own: Option<Own<'p>>,
+    book: Option<Model<'p>>,
+    at: UnixMillis,
+    tokens: &Tokens,
+    modifiers: Modifiers,
+) -> Result<Receipt<'p>, UnpricedReason> {
+    use UnpricedReason::{NoBatchPrice, NoFastPrice, NoSearchFee, UnknownModel, UnsplitTokens};
+    if tokens.unsplit > 0 {
+        return Err(UnsplitTokens);
+    }
+    let period = book.map(|model| model.period(at));
+    let (rates, tier, by_time_of_day) = match (own, period) {
+        (Some(own), _) => (&own.price.rates, None, false),
+        (None, Some(period)) => period.rates(at, tokens.context()),
+        (None, None) => return Err(UnknownModel),
+    };
+    let named_fast = own.map_or(book.is_some_and(|model| model.fast), |own| own.fast);
+    let fast = period.and_then(|period| period.fast);
+    let fast = wanted(modifiers.fast || named_fast, fast, NoFastPrice)?;
+    let batch = book.and_then(Model::batch);
+    let batch = wanted(modifiers.batch, batch, NoBatchPrice)?;
+    let us_only = book.and_then(Model::us_only).filter(|_| modifiers.us_only);
+    let fee = period.and_then(|period| period.search);
+    let fee = wanted(modifiers.web_searches > 0, fee, NoSearchFee)?;
+    let searches = NanoUsd(fee.map_or(0, |fee| {
+        fee.0.saturating_mul(i64::from(modifiers.web_searches))
+    }));
+    let provider = book.map_or("", Model::provider);
+    let (origin, provider, model, how, since) = match own {
+        Some(Own { price, how, .. }) => {
+            let provider = price.provider.as_deref().unwrap_or(provider);
+            (
+                Origin::Override,
+                provider,
+                price.model.as_str(),
+                how,
+                price.since(),
+            )
         }
-        let period = self.period(at);
-        let (rates, tier, by_time_of_day) = period.rates(at, tokens.context());
-        let fast = wanted(
-            modifiers.fast || self.fast,
-            period.fast,
-            UnpricedReason::NoFastPrice,
-        )?;
-        let batch = wanted(
-            modifiers.batch,
-            self.provider.batch,
-            UnpricedReason::NoBatchPrice,
-        )?;
-        let us_only = self.provider.us.filter(|_| modifiers.us_only);
-        let fee = wanted(
-            modifiers.web_searches > 0,
-            period.search,
-            UnpricedReason::NoSearchFee,
-        )?;
-        let searches = NanoUsd(fee.map_or(0, |fee| {
-            fee.0.saturating_mul(i64::from(modifiers.web_searches))
-        }));
-        let lines = Class::ALL.map(|class| {
-            let (rate, basis) = self.rate(class, rates);
-            ReceiptLine {
-                class,
-                tokens: class.of(tokens),
-                rate,
-                basis,
-            }
-        });
-        let sum = lines
-            .iter()
-            .map(ReceiptLine::exact)
-            .fold(0, i128::saturating_add);
-        let factors = [fast, batch, us_only];
-        Ok(Receipt {
-            provider: self.provider(),
-            model: self.id(),
-            since: period.from,
-            tier,
-            by_time_of_day,
-            lines,
-            fast,
-            batch,
-            us_only,
-            searches,
-            total: amount(sum, &factors) + searches,
-        })
+        None => {
+            let (model, how) = book.map_or(("", Match::Exact), |model| (model.id(), model.how()));
+            (
+                Origin::Book,
+                provider,
+                model,
+                how,
+                period.and_then(|period| period.from),
+            )
+        }
+    };
+    let claude = model.contains("claude");
+    let lines = Class::ALL.map(|class| {
+        let (rate, from) = rate(class, rates, claude);
+        ReceiptLine {
+            class,
+            tokens: class.of(tokens),
+            rate,
+            from,
+        }
+    });
+    let mut receipt = Receipt {
+        origin,
+        provider,
+        model,
+        how,
+        by_owner: own.is_none() && book.is_some_and(Model::by_owner),
+        since,
+        tier,
+        by_time_of_day,
+        lines,
+        fast,
+        batch,
+        us_only,
+        searches,
+        total: NanoUsd::ZERO,
+    };
+    receipt.total = amount(receipt.exact(), &receipt.factors()) + searches;
+    Ok(receipt)
+}
+
+/// The class's rate, or what stands in for one that is not listed.
+#[must_use]
+pub fn rate(class: Class, rates: &Rates, claude: bool) -> (Rate, RateFrom) {
+    let listed = |class: Class| rates[class as usize];
+    if let Some(rate) = listed(class) {
+        return (rate, RateFrom::Listed);
+    }
+    let input = listed(Class::Input).unwrap_or_default();
+    match class {
+        Class::CacheWrite5m if claude => (Rate(input.0 * 5 / 4), RateFrom::TimesInput),
+        Class::CacheWrite1h if claude => (Rate(input.0 * 2), RateFrom::TimesInput),
+        Class::CacheWrite1h => listed(Class::CacheWrite5m)
+            .map_or((input, RateFrom::AsInput), |short| {
+                (short, RateFrom::AsShortWrite)
+            }),
+        _ => (input, RateFrom::AsInput),
+    }
+}
+
+impl Receipt<'_> {
+    /// The lines' sum before any factor, in millionths of nano-dollars: nothing is rounded in it.
+    #[must_use]
+    pub fn exact(&self) -> i128 {
+        let lines = self.lines.iter().map(ReceiptLine::exact);
+        lines.fold(0, i128::saturating_add)
     }
 
-    /// The class's rate, or what stands in for one that is not listed.
-    fn rate(self, class: Class, rates: &Rates) -> (Rate, Basis) {
-        let listed = |class: Class| rates[class as usize];
-        if let Some(rate) = listed(class) {
-            return (rate, Basis::Listed);
-        }
-        let input = listed(Class::Input).unwrap_or_default();
-        let claude = self.id().contains("claude");
-        match class {
-            Class::CacheWrite5m if claude => (Rate(input.0 * 5 / 4), Basis::TimesInput),
-            Class::CacheWrite1h if claude => (Rate(input.0 * 2), Basis::TimesInput),
-            Class::CacheWrite1h => listed(Class::CacheWrite5m)
-                .map_or((input, Basis::AsInput), |short| {
-                    (short, Basis::AsShortWrite)
-                }),
-            _ => (input, Basis::AsInput),
-        }
+    /// The factors on the lines' sum: fast mode, batch, United States.
+    #[must_use]
+    pub const fn factors(&self) -> [Option<Ratio>; 3] {
+        [self.fast, self.batch, self.us_only]
     }
 }
 
@@ -291,8 +377,9 @@ impl ReceiptLine {
         amount(self.exact(), &[])
     }
 
-    /// In millionths of nano-dollars.
-    fn exact(&self) -> i128 {
+    /// Tokens times rate, in millionths of nano-dollars: not rounded.
+    #[must_use]
+    pub fn exact(&self) -> i128 {
         i128::from(self.tokens).saturating_mul(i128::from(self.rate.0))
     }
 }

@@ -1,18 +1,43 @@
 //! The spellings of one model's name, from the one written to its bare form; never by substring.
 
+use serde::Serialize;
+
+/// How far a price's name of the model is from the one written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    /// It is the one written, capitals aside.
+    Exact,
+    /// Only a date was taken off.
+    Dated,
+    /// A relay's path, a region, a version or a mode was taken off too.
+    Family,
+}
+
 /// One way to say a model's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spelling<'m> {
     pub(super) name: &'m str,
     /// A `-fast` was taken off: the bare model's price does not hold without its fast factor.
     pub(super) fast: bool,
+    pub(super) how: Match,
 }
 
 /// Every spelling of `model` (in lower case), exact first, then without dates and versions, then without the names
 /// of those who relay it.
 pub(super) fn spellings(model: &str) -> impl Iterator<Item = Spelling<'_>> {
-    std::iter::successors(Some(model), |name| without_prefix(name)).flat_map(|name| {
-        std::iter::successors(Some(Spelling { name, fast: false }), without_suffix)
+    std::iter::successors(Some(model), |name| without_prefix(name)).flat_map(move |name| {
+        let how = if name.len() == model.len() {
+            Match::Exact
+        } else {
+            Match::Family
+        };
+        let whole = Spelling {
+            name,
+            fast: false,
+            how,
+        };
+        std::iter::successors(Some(whole), without_suffix)
     })
 }
 
@@ -35,14 +60,29 @@ fn without_suffix<'m>(spelling: &Spelling<'m>) -> Option<Spelling<'m>> {
     const PLAIN: [&str; 6] = ["[1m]", "@default", "-latest", "-v1", "-thinking", "-high"];
     let name = spelling.name;
     if let Some(name) = name.strip_suffix("-fast") {
-        return Some(Spelling { name, fast: true });
+        return Some(Spelling {
+            name,
+            fast: true,
+            how: Match::Family,
+        });
+    }
+    if let Some(name) = without_date(name) {
+        let how = spelling.how.max(Match::Dated);
+        return Some(Spelling {
+            name,
+            how,
+            ..*spelling
+        });
     }
     PLAIN
         .iter()
         .find_map(|suffix| name.strip_suffix(suffix))
-        .or_else(|| without_date(name))
         .or_else(|| without_version(name))
-        .map(|name| Spelling { name, ..*spelling })
+        .map(|name| Spelling {
+            name,
+            how: Match::Family,
+            ..*spelling
+        })
 }
 
 /// Takes off `-20260601`, `@20260601` or `-2026-06-01`.
@@ -133,6 +173,22 @@ mod tests {
                 expected,
                 "{model}"
             );
+        }
+    }
+
+    #[test]
+    fn each_says_how_far_it_is_from_the_one_written() {
+        use Match::{Dated, Exact, Family};
+        for (model, expected) in [
+            ("gpt-5-2025-08-07", vec![Exact, Dated]),
+            ("claude-opus-5-20260101", vec![Exact, Dated]),
+            ("claude-opus-5-latest-20260101", vec![Exact, Dated, Family]),
+            ("claude-opus-5-20260101-v1:0", vec![Exact, Family, Family]),
+            ("relay/gpt-5-2025-08-07", vec![Exact, Dated, Family, Family]),
+            ("us.gpt-5", vec![Exact, Family]),
+        ] {
+            let found: Vec<Match> = spellings(model).map(|spelling| spelling.how).collect();
+            assert_eq!(found, expected, "{model}");
         }
     }
 

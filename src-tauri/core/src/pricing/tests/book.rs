@@ -49,7 +49,7 @@ fn every_row_is_whole_unique_and_in_order() {
                 row.prices.is_sorted_by(|a, b| a.from < b.from),
                 "{id}: periods out of order"
             );
-            for rates in row.prices.iter().flat_map(|period| period.all_rates()) {
+            for rates in row.prices.iter().flat_map(Period::all_rates) {
                 assert!(
                     rates[0].is_some() && rates[1].is_some(),
                     "{id}: no input or output rate"

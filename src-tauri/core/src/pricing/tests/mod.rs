@@ -1,4 +1,5 @@
 mod book;
+mod overrides;
 mod properties;
 
 use super::*;
@@ -40,7 +41,7 @@ fn tokens(input: u64, output: u64, cache_read: u64, short_write: u64, long_write
     }
 }
 
-fn price(provider: &str, model: &str, tokens: Tokens, modifiers: Modifiers) -> Priced {
+fn price(provider: &str, model: &str, tokens: Tokens, modifiers: Modifiers) -> Priced<'static> {
     let at = at("2026-11-20");
     PriceBook::embedded().price(&Query {
         provider,
@@ -52,7 +53,7 @@ fn price(provider: &str, model: &str, tokens: Tokens, modifiers: Modifiers) -> P
 }
 
 /// A Claude Code response's receipt: its log names no provider.
-fn receipt(model: &str, time: &str, tokens: Tokens, modifiers: Modifiers) -> Receipt {
+fn receipt(model: &str, time: &str, tokens: Tokens, modifiers: Modifiers) -> Receipt<'static> {
     let query = Query {
         provider: "",
         model,
@@ -77,7 +78,7 @@ fn table(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
 }
 
 /// "6 22.5 0.6 7.5 12": dollars per million tokens of each class.
-fn dollars(receipt: &Receipt) -> String {
+fn dollars(receipt: &Receipt<'_>) -> String {
     let short = |text: String| text.trim_end_matches('0').trim_end_matches('.').to_owned();
     receipt
         .lines
@@ -379,7 +380,7 @@ fn nothing_used_costs_nothing() {
 
 #[test]
 fn rates_that_are_not_listed_fall_back_by_a_stated_rule() {
-    use Basis::{AsInput, AsShortWrite, Listed, TimesInput};
+    use RateFrom::{AsInput, AsShortWrite, Listed, TimesInput};
     let small = PriceBook::parse(SMALL).expect("a book");
     for (model, expected) in [
         (
@@ -409,7 +410,7 @@ fn rates_that_are_not_listed_fall_back_by_a_stated_rule() {
         {
             Priced::Known(receipt) => {
                 assert_eq!(
-                    receipt.lines.map(|line| (line.rate.0, line.basis)),
+                    receipt.lines.map(|line| (line.rate.0, line.from)),
                     expected,
                     "{model}"
                 );
@@ -430,6 +431,8 @@ fn peak_hours_hold_on_weekdays_in_utc_and_only_since_they_exist() {
         ("2026-11-22T02:00:00Z", (false, 150_000_000)),
         ("2026-11-23T02:00:00Z", (true, 300_000_000)),
         ("2026-08-18T02:00:00Z", (true, 440_000_000)),
+        ("2026-08-16T16:00:00Z", (false, 220_000_000)),
+        ("2026-08-16T15:59:59Z", (false, 140_000_000)),
         ("2026-08-12T02:00:00Z", (false, 140_000_000)),
     ] {
         let found = receipt(
@@ -442,17 +445,46 @@ fn peak_hours_hold_on_weekdays_in_utc_and_only_since_they_exist() {
     }
 }
 
+/// What `deepseek-chat` stood for changed several times, two of them in the middle of a day.
+#[test]
+fn prices_hold_from_the_instant_they_were_announced_for() {
+    for (time, expected) in [
+        ("2025-09-05T15:59:59.999Z", "0.27 1.1 0.07"),
+        ("2025-09-05T16:00:00Z", "0.56 1.68 0.07"),
+        ("2025-09-28T23:59:59Z", "0.56 1.68 0.07"),
+        ("2025-09-29T00:00:00Z", "0.28 0.42 0.028"),
+        ("2026-04-24T00:00:00Z", "0.14 0.28 0.028"),
+        ("2026-04-26T12:14:59Z", "0.14 0.28 0.028"),
+        ("2026-04-26T12:15:00Z", "0.14 0.28 0.0028"),
+    ] {
+        for model in ["deepseek-chat", "deepseek-reasoner"] {
+            let found = dollars(&receipt(model, time, Tokens::default(), PLAIN));
+            let expected = match (model, time) {
+                ("deepseek-reasoner", "2025-09-05T15:59:59.999Z") => "0.55 2.19 0.14",
+                _ => expected,
+            };
+            assert!(
+                found.starts_with(&format!("{expected} ")),
+                "{model} at {time}: {found}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_receipt_says_how_the_cost_came_to_be() {
     let line = |class, tokens, rate| ReceiptLine {
         class,
         tokens,
         rate: Rate(rate),
-        basis: Basis::Listed,
+        from: RateFrom::Listed,
     };
     let expected = Receipt {
+        origin: Origin::Book,
         provider: "anthropic",
         model: "claude-opus-4-6",
+        how: Match::Exact,
+        by_owner: true,
         since: Some(at("2026-03-13T00:00:00Z")),
         tier: None,
         by_time_of_day: false,
@@ -480,6 +512,7 @@ fn a_receipt_says_how_the_cost_came_to_be() {
     assert_eq!(found, expected);
     let amounts = found.lines.map(|line| line.amount().0);
     assert_eq!(amounts, [10_000, 8_750_000, 4_000_000, 0, 12_000_000]);
+    assert_eq!(found.exact(), 24_760_000 * 1_000_000);
 }
 
 #[test]

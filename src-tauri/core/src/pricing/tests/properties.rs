@@ -65,4 +65,30 @@ proptest! {
         // Each of the three is rounded on its own.
         prop_assert!((cost(both) - cost(left) - cost(right)).abs() <= 1);
     }
+
+    #[test]
+    fn a_receipt_adds_up_to_its_cost(
+        provider in any::<Index>(),
+        model in any::<Index>(),
+        used in any_tokens(),
+        modifiers in any_modifiers(),
+    ) {
+        let provider = provider.get(PriceBook::embedded().providers());
+        let model = model.get(&provider.models).id;
+        let Priced::Known(receipt) = price(provider.id, model, used, modifiers) else {
+            return Ok(());
+        };
+        let (mut above, mut below) = (0_i128, 1_000_000_i128);
+        for line in receipt.lines {
+            above += i128::from(line.tokens) * i128::from(line.rate.0);
+        }
+        prop_assert_eq!(above, receipt.exact());
+        for Ratio(numerator, denominator) in receipt.factors().into_iter().flatten() {
+            above *= i128::from(numerator);
+            below *= i128::from(denominator);
+        }
+        // Rounded once, half up: at most half a nano-dollar from the exact sum.
+        let error = 2 * (i128::from((receipt.total - receipt.searches).0) * below - above);
+        prop_assert!(-below < error && error <= below, "{receipt:?}");
+    }
 }
