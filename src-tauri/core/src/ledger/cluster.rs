@@ -36,7 +36,7 @@ pub(super) struct Sighting {
 /// The most complete copy: what a response used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Best {
-    seen: Sighting,
+    pub(super) seen: Sighting,
     rank: u8,
     /// It says how the response ended; it names a speed.
     tells: (bool, bool),

@@ -11,7 +11,7 @@ use crate::usage::{Observation, SessionFacts, Source};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::hash_map::Entry, sync::Arc};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE owners (
@@ -61,13 +61,13 @@ pub(super) struct OwnerId(pub(super) u32);
 pub(super) struct CallId(pub(super) u32);
 
 /// Source, then agent, project, session, git branch, kind of subagent and gateway.
-pub(super) type Owner = (Source, [NameId; 6]);
+type Owner = (Source, [NameId; 6]);
 
 /// Provider, model, API and stop reason, all as written.
-pub(super) type Call = [NameId; 4];
+type Call = [NameId; 4];
 
 /// Key, label, channel, chat type, what created it, and parent.
-pub(super) type Facts = [NameId; 6];
+type Facts = [NameId; 6];
 
 /// The combinations this process has met.
 #[derive(Debug, Default)]
@@ -238,9 +238,35 @@ impl NamesOn<'_> {
     }
 }
 
+/// What sessions are known by, for one reading: it may change from one to the next.
+pub(super) type FactsOf = FxHashMap<(Source, NameId), Facts>;
+
 impl NamesOn<'_> {
-    /// What is known of a session.
-    pub(super) fn facts_of(&self, source: Source, session: NameId) -> rusqlite::Result<Facts> {
+    /// What an owner and a call stand for, in the order of [`super::query::Dimension`].
+    pub(super) fn dimensions(
+        &mut self,
+        owner: OwnerId,
+        call: CallId,
+        facts: &mut FactsOf,
+    ) -> rusqlite::Result<(Source, [NameId; 16])> {
+        let (source, owner) = self.owner_of(owner)?;
+        let call = self.call_of(call)?;
+        let [_, _, session, ..] = owner;
+        let facts = match facts.entry((source, session)) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => *new.insert(self.facts_of(source, session)?),
+        };
+        let mut names = [NameId::default(); 16];
+        for (name, known) in names
+            .iter_mut()
+            .zip(owner.into_iter().chain(call).chain(facts))
+        {
+            *name = known;
+        }
+        Ok((source, names))
+    }
+
+    fn facts_of(&self, source: Source, session: NameId) -> rusqlite::Result<Facts> {
         let known = self
             .connection
             .prepare_cached(

@@ -2,7 +2,7 @@
 
 use super::{
     Ledger, LedgerError,
-    dimensions::{CallId, Facts, OwnerId, source, source_number},
+    dimensions::{CallId, FactsOf, OwnerId, source, source_number},
     names::NameId,
     rollups::{SUMS, amount, day_number, day_of_number},
     state,
@@ -14,12 +14,7 @@ use crate::{
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
-use rustc_hash::FxHashMap;
-use std::{
-    collections::{BTreeMap, hash_map::Entry},
-    ops::Range,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// Sums of one local day, source and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,27 +169,15 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let path = &self.path;
         let mut known = self.names.on(&self.connection);
-        let mut facts: FxHashMap<(Source, NameId), Facts> = FxHashMap::default();
+        let mut facts = FactsOf::default();
         let mut read = || {
             let mut statement = self.connection.prepare_cached(&format!(
                 "SELECT slot, owner, call, {SUMS} FROM rollups WHERE slot >= ?1 AND slot < ?2 ORDER BY slot"
             ))?;
             let mut rows = statement.query([slots.start, slots.end])?;
             while let Some(row) = rows.next()? {
-                let (source, owner) = known.owner_of(OwnerId(row.get(1)?))?;
-                let call = known.call_of(CallId(row.get(2)?))?;
-                let [_, _, session, ..] = owner;
-                let facts = match facts.entry((source, session)) {
-                    Entry::Occupied(known) => *known.get(),
-                    Entry::Vacant(new) => *new.insert(known.facts_of(source, session)?),
-                };
-                let mut names = [NameId::default(); 16];
-                for (name, known) in names
-                    .iter_mut()
-                    .zip(owner.into_iter().chain(call).chain(facts))
-                {
-                    *name = known;
-                }
+                let (owner, call) = (OwnerId(row.get(1)?), CallId(row.get(2)?));
+                let (source, names) = known.dimensions(owner, call, &mut facts)?;
                 visit(&Rollup {
                     slot: Slot(row.get(0)?),
                     source,

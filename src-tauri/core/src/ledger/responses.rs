@@ -1,6 +1,7 @@
 //! Table `responses`: what is known of each id that responses have. Its writer is the [`Batch`].
 //!
-//! A row is one [`Cluster`] in postcard's encoding; mostly it stands for one response. Costs are not kept: the basis
+//! A row is one [`Cluster`] in postcard's encoding; mostly it stands for one response. An empty one is what is left of
+//! a response that the user had forgotten, so that no log brings it back. Costs are not kept: the basis
 //! in force, which is, gives the same ones again.
 
 use super::{
@@ -140,7 +141,10 @@ impl Ledger {
             let mut statement = connection.prepare("SELECT seen FROM responses")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                tally.count(&decode(row.get_ref(0)?.as_blob()?)?, 1)?;
+                let Some(cluster) = decode(row.get_ref(0)?.as_blob()?)? else {
+                    continue;
+                };
+                tally.count(&cluster, 1)?;
                 if tally.changes.len() >= MOST_CHANGES {
                     rollups::add(&mut tally.names, std::mem::take(&mut tally.changes), zone)?;
                 }
@@ -282,7 +286,9 @@ fn merge(
             continue;
         }
         let known: Vec<u8> = table.select.query_row([id], |row| row.get(0))?;
-        let before = decode(&known)?;
+        let Some(before) = decode(&known)? else {
+            continue;
+        };
         let mut both = before.clone();
         both.merge(cluster, &mut tally.names)?;
         seen = encode(&both, seen)?;
@@ -378,8 +384,12 @@ fn encode(cluster: &Cluster, mut buffer: Vec<u8>) -> rusqlite::Result<Vec<u8>> {
     postcard::to_extend(cluster, buffer).map_err(bad_blob)
 }
 
-fn decode(blob: &[u8]) -> rusqlite::Result<Cluster> {
-    postcard::from_bytes(blob).map_err(bad_blob)
+/// The cluster of a row; `None` for one that the user had forgotten, of which only the id is left.
+pub(super) fn decode(blob: &[u8]) -> rusqlite::Result<Option<Cluster>> {
+    if blob.is_empty() {
+        return Ok(None);
+    }
+    postcard::from_bytes(blob).map(Some).map_err(bad_blob)
 }
 
 fn bad_blob(source: postcard::Error) -> rusqlite::Error {

@@ -1,0 +1,260 @@
+//! Responses one by one, as the ledger knows them.
+
+use super::{
+    Ledger, LedgerError,
+    cluster::{Group, Sighting},
+    dimensions::FactsOf,
+    names::NamesOn,
+    query::Dimension,
+    responses::decode,
+};
+use crate::{
+    money::NanoUsd,
+    pricing::{Priceable, Query},
+    time::UnixMillis,
+    usage::{Modifiers, Source, Tokens},
+};
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// Names a response for good: 16 hex digits, the hash of what its copies share. Where several responses share an id,
+/// all but the first have a number behind a dash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResponseId {
+    /// See [`crate::usage::Observation::cluster`].
+    pub cluster: u64,
+    /// Its place among those that share the id; mostly 0.
+    pub nth: u32,
+}
+
+/// Where a record lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// File or database.
+    pub path: Arc<str>,
+    /// Byte offset of the line, or sequence number of the row.
+    pub offset: u64,
+}
+
+/// One billable response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Its name.
+    pub id: ResponseId,
+    /// Whose it is.
+    pub source: Source,
+    /// When it was made.
+    pub at: UnixMillis,
+    /// By [`Dimension`], in its order.
+    names: [Arc<str>; 16],
+    /// What it used.
+    pub tokens: Tokens,
+    /// What changes its price.
+    pub modifiers: Modifiers,
+    /// The cost its log states.
+    pub recorded: Option<NanoUsd>,
+    /// The copy whose figures count.
+    pub figures: Spot,
+    /// The copy that says when it was made, and whose it is: the earliest.
+    pub origin: Spot,
+}
+
+/// All responses of one id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The id.
+    pub cluster: u64,
+    /// Mostly one; none when the user had them forgotten.
+    pub responses: Vec<Response>,
+}
+
+impl Response {
+    /// What it has in a dimension.
+    #[must_use]
+    pub fn name(&self, dimension: Dimension) -> &str {
+        &self.names[dimension as usize]
+    }
+
+    /// What its cost depends on.
+    #[must_use]
+    pub fn priceable(&self) -> Priceable<'_> {
+        Priceable {
+            source: self.source,
+            recorded: self.recorded,
+            query: Query {
+                provider: self.name(Dimension::Provider),
+                model: self.name(Dimension::Model),
+                at: self.at,
+                tokens: self.tokens,
+                modifiers: self.modifiers,
+            },
+        }
+    }
+}
+
+impl fmt::Display for ResponseId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", self.cluster)?;
+        match self.nth {
+            0 => Ok(()),
+            nth => write!(out, "-{}", nth + 1),
+        }
+    }
+}
+
+impl FromStr for ResponseId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (digits, nth) = match text.split_once('-') {
+            Some((digits, number)) => {
+                let number: u32 = number.parse().map_err(|_| ())?;
+                (digits, number.checked_sub(1).ok_or(())?)
+            }
+            None => (text, 0),
+        };
+        let is_hex = digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if !is_hex {
+            return Err(());
+        }
+        let cluster = u64::from_str_radix(digits, 16).map_err(|_| ())?;
+        Ok(Self { cluster, nth })
+    }
+}
+
+impl Ledger {
+    /// The responses of one id; none for an id that is not known.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn responses_of(&mut self, cluster: u64) -> Result<Vec<Response>, LedgerError> {
+        let listed = self.list(
+            "SELECT id, seen FROM responses WHERE id = ?1",
+            [cluster.cast_signed()],
+        )?;
+        Ok(listed.into_iter().flat_map(|one| one.responses).collect())
+    }
+
+    /// The next ids in the ledger's own order: at most `most`, behind `after`. Empty at the end.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn list_after(
+        &mut self,
+        after: Option<u64>,
+        most: u32,
+    ) -> Result<Vec<Listed>, LedgerError> {
+        match after {
+            Some(after) => self.list(
+                "SELECT id, seen FROM responses WHERE id > ?1 ORDER BY id LIMIT ?2",
+                (after.cast_signed(), most),
+            ),
+            None => self.list(
+                "SELECT id, seen FROM responses ORDER BY id LIMIT ?1",
+                [most],
+            ),
+        }
+    }
+
+    /// Hands every response to `visit`.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn each_response(&mut self, mut visit: impl FnMut(Response)) -> Result<(), LedgerError> {
+        let mut after = None;
+        loop {
+            let page = self.list_after(after, 4096)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = Some(last.cluster);
+            page.into_iter()
+                .flat_map(|one| one.responses)
+                .for_each(&mut visit);
+        }
+    }
+
+    fn list(
+        &mut self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Listed>, LedgerError> {
+        let path = &self.path;
+        let mut names = self.names.on(&self.connection);
+        let mut facts = FactsOf::default();
+        let read = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(values)?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let cluster = row.get::<_, i64>(0)?.cast_unsigned();
+                let mut responses = Vec::new();
+                if let Some(known) = decode(row.get_ref(1)?.as_blob()?)? {
+                    for (nth, group) in (0..).zip(known.groups(&mut names)?) {
+                        let id = ResponseId { cluster, nth };
+                        responses.push(response(id, &group, &mut names, &mut facts)?);
+                    }
+                }
+                found.push(Listed { cluster, responses });
+            }
+            Ok(found)
+        };
+        read().map_err(|source| LedgerError::new(path, source))
+    }
+}
+
+fn response(
+    id: ResponseId,
+    group: &Group,
+    names: &mut NamesOn<'_>,
+    facts: &mut FactsOf,
+) -> rusqlite::Result<Response> {
+    let Group { best, first } = group;
+    let (source, ids) = names.dimensions(first.seen.owner, best.call, facts)?;
+    let mut texts: [Arc<str>; 16] = std::array::from_fn(|_| Arc::default());
+    for (text, id) in texts.iter_mut().zip(ids) {
+        *text = names.text(id)?;
+    }
+    let mut spot = |seen: &Sighting| -> rusqlite::Result<Spot> {
+        Ok(Spot {
+            path: names.text(seen.path)?,
+            offset: seen.offset,
+        })
+    };
+    Ok(Response {
+        id,
+        source,
+        at: first.at,
+        names: texts,
+        tokens: best.tokens,
+        modifiers: best.modifiers,
+        recorded: best.recorded,
+        figures: spot(&best.seen)?,
+        origin: spot(&first.seen)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_and_read() {
+        for (text, cluster, nth) in [
+            ("00000000000000ff", 255, 0),
+            ("ffffffffffffffff-2", u64::MAX, 1),
+        ] {
+            let id = ResponseId { cluster, nth };
+            assert_eq!((id.to_string().as_str(), text.parse()), (text, Ok(id)));
+        }
+        for text in [
+            "",
+            "ff",
+            "00000000000000fg",
+            "00000000000000ff-0",
+            "00000000000000ff-",
+            "+0000000000000ff",
+        ] {
+            assert_eq!(text.parse::<ResponseId>(), Err(()), "{text}");
+        }
+    }
+}
