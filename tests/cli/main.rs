@@ -8,5 +8,6 @@ mod dimensions;
 mod home;
 mod human;
 mod ledger;
+mod prices;
 mod together;
 mod usage;
