@@ -347,7 +347,7 @@ fn a_new_price_is_used_at_once_and_said() {
     let (_, what) = first.split_once("Z: ").expect("a time");
     assert_eq!(
         what,
-        "other prices of your own: $1.24 in all, $0.001 more than before; 4 responses, 1 of them without a price."
+        "other prices of your own: $1.24 in all, as before; 4 responses, 1 of them without a price."
     );
     assert_eq!(
         rest,
