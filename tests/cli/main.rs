@@ -7,5 +7,6 @@ mod days;
 mod home;
 mod human;
 mod ledger;
+mod prices;
 mod together;
 mod usage;

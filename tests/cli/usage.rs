@@ -48,7 +48,7 @@ fn what_is_typed_wrong_ends_with_2_and_says_why() {
 fn help_and_version_are_no_failures() {
     let home = Home::new();
     let help = home.tell("--help");
-    for command in ["today", "report", "doctor", "version"] {
+    for command in ["today", "report", "prices", "models", "doctor", "version"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
     let version = concat!("clawspend ", env!("CARGO_PKG_VERSION"), "\n");

@@ -154,7 +154,7 @@ fn what_became_of_it_is_one_line() {
                 amount(1_250, 1_234, 0),
                 amount(1_300, 1_234, 0),
             ),
-            "another price book: $13.00 in all, $12.50 before; 1,234 responses",
+            "another price book: $13.00 in all, $0.50 more than before; 1,234 responses",
         ),
         (
             repriced(
@@ -166,8 +166,8 @@ fn what_became_of_it_is_one_line() {
              them without a price",
         ),
         (
-            repriced(&[], amount(100, 9, 3), amount(200, 9, 0)),
-            "other prices: $2.00 in all, $1.00 before; 9 responses, 0 of them without a price, 3 before",
+            repriced(&[], amount(200, 9, 3), amount(100, 9, 0)),
+            "other prices: $1.00 in all, $1.00 less than before; 9 responses, 0 of them without a price, 3 before",
         ),
     ] {
         assert_eq!(repriced.describe(), expected);

@@ -12,7 +12,7 @@ fn line(value: &Value) -> String {
     format!("{value}\n")
 }
 
-fn figures(amount: &Amount) -> Map<String, Value> {
+pub(crate) fn figures(amount: &Amount) -> Map<String, Value> {
     let tokens = &amount.tokens;
     let mut figures = Map::new();
     for (name, count) in [

@@ -3,6 +3,8 @@
 mod doctor;
 mod host;
 mod json;
+mod models;
+mod prices;
 mod report;
 mod table;
 mod today;
@@ -33,6 +35,10 @@ enum Command {
     Today(today::Arguments),
     /// Sums over a range of days, by any dimensions
     Report(report::Arguments),
+    /// What models cost, by which price, and why that one
+    Prices(prices::Arguments),
+    /// The models seen, and what is missing for those without a price
+    Models(models::Arguments),
     /// Where was looked, what was found, and what stands in the way of a true number
     Doctor(doctor::Arguments),
     /// The version of Clawspend and of its price book
@@ -81,6 +87,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Today(arguments) => today::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Prices(arguments) => prices::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Version(arguments) => version(&arguments),
     };

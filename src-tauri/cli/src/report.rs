@@ -6,11 +6,13 @@ use crate::{
 };
 use clawspend_core::{
     api::Reader,
+    config::Plan,
     report::{Column, Report, ReportRequest},
     summary::Amount,
     time::{UnixMillis, add_days},
 };
 use jiff::{civil::Date, tz::TimeZone};
+use std::collections::BTreeSet;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -84,12 +86,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         return print(&json::report(&report, &zone_name, &reader.counts()?));
     }
-    print(&text(&report, &zone_name))
+    let covered = covered(&mut reader, &report)?;
+    print(&text(&report, &zone_name, &covered, reader.plans()))
 }
 
-fn text(report: &Report, zone_name: &str) -> String {
+/// The rows that use under a subscription is in.
+fn covered(reader: &mut Reader, report: &Report) -> Result<BTreeSet<Vec<String>>, Failure> {
+    let sources: Vec<&str> = reader
+        .plans()
+        .iter()
+        .map(|plan| plan.source.as_str())
+        .collect();
+    if sources.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut request = report.request.clone();
+    request.by.push(Column::Source);
+    let rows = reader.report(request)?.rows.into_iter();
+    let covered = rows.filter_map(|mut row| {
+        let source = row.values.pop()?;
+        sources.contains(&source.as_str()).then_some(row.values)
+    });
+    Ok(covered.collect())
+}
+
+fn text(
+    report: &Report,
+    zone_name: &str,
+    covered: &BTreeSet<Vec<String>>,
+    plans: &[Plan],
+) -> String {
     let request = &report.request;
-    let figures = |amount: &Amount| {
+    let figures = |amount: &Amount, covered: bool| {
         let tokens = &amount.tokens;
         [
             count(amount.responses),
@@ -97,7 +125,7 @@ fn text(report: &Report, zone_name: &str) -> String {
             count(tokens.output),
             count(tokens.cache_read),
             count(tokens.cache_write_5m + tokens.cache_write_1h),
-            cost(amount),
+            cost(amount) + if covered { "*" } else { "" },
         ]
     };
     let mut heads: Vec<(&str, Align)> = request
@@ -122,7 +150,7 @@ fn text(report: &Report, zone_name: &str) -> String {
             row.values
                 .iter()
                 .cloned()
-                .chain(figures(&row.amount))
+                .chain(figures(&row.amount, covered.contains(&row.values)))
                 .collect()
         })
         .collect();
@@ -130,7 +158,7 @@ fn text(report: &Report, zone_name: &str) -> String {
     if let Some(first) = total.first_mut() {
         *first = "total".into();
     }
-    total.extend(figures(&report.totals));
+    total.extend(figures(&report.totals, !covered.is_empty()));
     let mut text = format!(
         "{} to {}, days of {zone_name}\n\n",
         request.since, request.until
@@ -140,6 +168,14 @@ fn text(report: &Report, zone_name: &str) -> String {
         text += &format!(
             "\n≥: the price of {} is not known; tokens are counted, cost is not.\n",
             responses(report.totals.unpriced_responses)
+        );
+    }
+    if !covered.is_empty() {
+        let under = |plan: &Plan| format!("{} under {}", plan.source.title(), plan.name);
+        let plans: Vec<String> = plans.iter().map(under).collect();
+        text += &format!(
+            "\n*: API-equivalent, all or some of it: {}, which nobody bills by the token.\n",
+            plans.join(" and ")
         );
     }
     text

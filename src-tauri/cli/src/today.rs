@@ -8,7 +8,7 @@ use crate::{
 use clawspend_core::{
     api::{Phase, Reader},
     engine::{self, Listener, Update},
-    summary::Summary,
+    summary::{Amount, PlanUse, Summary},
     time::UnixMillis,
 };
 use std::{
@@ -97,9 +97,10 @@ fn line(update: &Update) -> String {
     };
     match &update.summary {
         Some(summary) => format!(
-            "{} {} today, {}{state}",
+            "{} {} today{}, {}{state}",
             summary.day,
             cost(&summary.today),
+            behind(&api_equivalent(summary, &summary.today, |plan| &plan.today)),
             responses(summary.today.responses)
         ),
         None => format!("today's spend is not known yet{state}"),
@@ -124,24 +125,61 @@ fn screen(update: &Update) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
+/// What of a sum nobody bills by the token: nothing, all, or some of it.
+fn api_equivalent(summary: &Summary, total: &Amount, part: impl Fn(&PlanUse) -> &Amount) -> String {
+    let mut covered = Amount::default();
+    for plan in &summary.plans {
+        covered += *part(plan);
+    }
+    match covered.responses {
+        0 => String::new(),
+        all if all == total.responses => "API-equivalent".into(),
+        _ => format!("{} of it API-equivalent", cost(&covered)),
+    }
+}
+
+/// A label set behind a figure.
+fn behind(label: &str) -> String {
+    if label.is_empty() {
+        String::new()
+    } else {
+        format!(", {label}")
+    }
+}
+
 fn text(summary: &Summary) -> String {
     let tokens = &summary.today.tokens;
     let mut text = format!(
-        "{} today ({}, {})\n\n",
+        "{} today{} ({}, {})\n\n",
         cost(&summary.today),
+        behind(&api_equivalent(summary, &summary.today, |plan| &plan.today)),
         summary.day.strftime("%A, %-d %B %Y"),
         summary.timezone
     );
+    let label = |total, part: fn(&PlanUse) -> &Amount| api_equivalent(summary, total, part);
+    let (yesterday, week, month) = (&summary.yesterday, &summary.week, &summary.month);
     let mut rows = vec![
-        vec!["yesterday".to_owned(), cost(&summary.yesterday)],
-        vec!["this week".to_owned(), cost(&summary.week)],
-        vec!["this month".to_owned(), cost(&summary.month)],
+        (
+            "yesterday",
+            cost(yesterday),
+            label(yesterday, |plan| &plan.yesterday),
+        ),
+        ("this week", cost(week), label(week, |plan| &plan.week)),
+        ("this month", cost(month), label(month, |plan| &plan.month)),
     ];
     if let Some(median) = summary.median_7d {
-        rows.insert(1, vec!["median of 7 days".to_owned(), median.display()]);
+        let label = match summary.plans.is_empty() {
+            true => String::new(),
+            false => "API-equivalents included".to_owned(),
+        };
+        rows.insert(1, ("median of 7 days", median.display(), label));
     }
-    for row in &rows {
-        text += &format!("{:<18}{:>12}\n", row[0], row[1]);
+    for (name, figure, label) in rows {
+        let line = format!("{name:<18}{figure:>12}  {label}");
+        text += &format!("{}\n", line.trim_end());
+    }
+    for plan in &summary.plans {
+        text += &format!("\n{}.\n", plan.describe());
     }
     text += &format!(
         "\n{}: {} input, {} output, {} cache read, {} cache write tokens\n",

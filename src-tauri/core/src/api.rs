@@ -487,6 +487,12 @@ impl Reader {
         Ok(self.ledger.seen_models(0..i64::MAX, &mut self.prices)?)
     }
 
+    /// The subscriptions.
+    #[must_use]
+    pub fn plans(&self) -> &[Plan] {
+        &self.config.plans
+    }
+
     /// The prices in force.
     pub const fn prices(&mut self) -> &mut Prices {
         &mut self.prices

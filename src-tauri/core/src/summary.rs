@@ -27,6 +27,27 @@ pub struct Amount {
     pub tokens: Tokens,
 }
 
+impl PlanUse {
+    /// One line for people: what its use of this month would have cost, and how that compares with its price.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let (used, monthly) = (self.month.cost.shown(), self.monthly.shown());
+        let percent = i128::from(used.0) * 100 / i128::from(monthly.0.max(1));
+        let at_least = if self.month.unpriced_responses > 0 {
+            "at least "
+        } else {
+            ""
+        };
+        format!(
+            "{} under {}, {} a month: {at_least}{} API-equivalent this month, {percent} % of that",
+            self.source.title(),
+            self.name,
+            monthly.display(),
+            used.display()
+        )
+    }
+}
+
 impl std::ops::AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
         self.cost += other.cost;

@@ -57,15 +57,12 @@ impl Repriced {
             why.join(", ")
         };
         let Self { before, after, .. } = self;
-        let cost = if before.cost == after.cost {
-            format!("{} in all, as before", after.cost.display())
-        } else {
-            format!(
-                "{} in all, {} before",
-                after.cost.display(),
-                before.cost.display()
-            )
+        let cost = match after.cost - before.cost {
+            NanoUsd::ZERO => "as before".to_owned(),
+            more if more > NanoUsd::ZERO => format!("{} more than before", more.display()),
+            less => format!("{} less than before", (NanoUsd::ZERO - less).display()),
         };
+        let cost = format!("{} in all, {cost}", after.cost.display());
         let unpriced = match (before.unpriced_responses, after.unpriced_responses) {
             (0, 0) => String::new(),
             (then, now) if then == now => format!(", {} of them without a price", grouped(now)),

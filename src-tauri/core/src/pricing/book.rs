@@ -261,7 +261,7 @@ impl PriceBook {
             .collect();
         near.sort_unstable();
         near.dedup();
-        near.truncate(5);
+        near.truncate(3);
         near.into_iter().map(|(_, name)| name).collect()
     }
 

@@ -153,8 +153,10 @@ pub enum Class {
     /// Input served from the cache.
     CacheRead,
     /// Input written to the five-minute cache.
+    #[serde(rename = "cache_write_5m")]
     CacheWrite5m,
     /// Input written to the one-hour cache.
+    #[serde(rename = "cache_write_1h")]
     CacheWrite1h,
 }
 
