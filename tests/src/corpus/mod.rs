@@ -36,7 +36,12 @@ use conversation::{Conversation, Fork};
 use jiff::civil::{Date, date};
 use random::Random;
 use state_dir::{FATES, Fate, OpenClawSession, write_agent};
-use std::{io, path::Path};
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 use text::Text;
 use truth::Tally;
 
@@ -124,6 +129,7 @@ impl Corpus {
                 &mut tally,
             )?;
         }
+        lay_to_rest(home)?;
         let (since, end) = window(&self.options);
         Ok(tally.truth(since, end - 1))
     }
@@ -297,6 +303,27 @@ fn plan_agents(
 }
 
 /// The files that an agent's sessions will leave, its database included.
+/// Makes all logs an hour old: nobody is writing them any more, so what their cut last lines come to does not depend on
+/// how soon they are read.
+fn lay_to_rest(home: &Path) -> io::Result<()> {
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    for root in [".claude", ".openclaw"] {
+        for entry in walkdir::WalkDir::new(home.join(root)) {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => {
+                    let file = File::options().write(true).open(entry.path())?;
+                    file.set_modified(hour_ago)?;
+                }
+                Ok(_) => {}
+                // A source may be left out.
+                Err(error) if error.depth() == 0 => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
 fn files_of(sessions: &[OpenClawSession]) -> usize {
     let database = sessions.iter().any(|session| session.fate.needs_database());
     sessions

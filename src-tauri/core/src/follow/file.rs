@@ -122,11 +122,22 @@ pub(super) struct Room {
     pub(super) clusters: usize,
 }
 
-fn parse<'a>(kind: Kind, line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Line<'a> {
+pub(super) fn parse<'a>(
+    kind: Kind,
+    line: &'a [u8],
+    context: &'a Context,
+    carry: &mut Carry,
+) -> Line<'a> {
     match kind {
         Kind::ClaudeJsonl => claude_code::parse(line, context, carry),
         _ => openclaw::parse(line, context, carry),
     }
+}
+
+/// Zeros are what a power cut leaves of bytes that never reached the disk; what was written behind them later is a
+/// record of its own.
+pub(super) fn leading_zeros(line: &[u8]) -> usize {
+    line.iter().take_while(|byte| **byte == 0).count()
 }
 
 /// Puts the records of one file where they belong: into the batch, or into a counter.
@@ -149,8 +160,7 @@ impl<'b, 'l> Intake<'b, 'l> {
         })
     }
 
-    /// Takes a line of a file. Zeros are what a power cut leaves of bytes that never reached the disk; what was written
-    /// behind them later is a record of its own.
+    /// Takes a line of a file.
     fn line(
         &mut self,
         log: &LogFile,
@@ -158,7 +168,7 @@ impl<'b, 'l> Intake<'b, 'l> {
         offset: u64,
         carry: &mut Carry,
     ) -> Result<(), LedgerError> {
-        let zeros = line.iter().take_while(|byte| **byte == 0).count();
+        let zeros = leading_zeros(line);
         if zeros > 0 {
             self.broken(Fault::NotJson, offset)?;
             if zeros == line.len() {
@@ -307,7 +317,7 @@ pub(super) fn read(
 }
 
 /// A log, and of a Claude Code subagent's also the note beside it, which says what kind it was.
-fn with_note<'l>(path: &Path, log: &'l LogFile) -> Cow<'l, LogFile> {
+pub(super) fn with_note<'l>(path: &Path, log: &'l LogFile) -> Cow<'l, LogFile> {
     let is_subagent = log.kind == Kind::ClaudeJsonl
         && path
             .file_name()

@@ -9,6 +9,7 @@ mod file;
 pub mod lines;
 pub mod openclaw_db;
 pub mod roots;
+pub mod search;
 pub mod watch;
 pub mod wsl;
 
