@@ -1,6 +1,10 @@
 //! What any door may ask: plain requests and replies. The window, the command line and the tray read
 //! these and nothing else.
 
+mod explain;
+
+pub use explain::{Copies, Copy, Explained, Lesser, Subject};
+
 use crate::{
     config::{Config, Plan},
     engine::with_cause,

@@ -29,6 +29,12 @@ pub fn parse<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Lin
     }
 }
 
+/// The cluster of the responses with this message id; see [`Observation::cluster`].
+#[must_use]
+pub fn cluster_of_message(id: &str) -> u64 {
+    hash::cluster(&[Source::ClaudeCode.as_str().as_bytes(), id.as_bytes()])
+}
+
 /// The kind of subagent that the note beside its transcript, `agent-<id>.meta.json`, names.
 #[must_use]
 pub fn agent_type(note: &[u8]) -> Option<String> {
@@ -183,7 +189,7 @@ impl<'a> Record<'a> {
             } else {
                 Identity::Weak
             };
-            return (hash::cluster(&[source, id.as_bytes()]), identity);
+            return (cluster_of_message(&id), identity);
         }
         if let Some(uuid) = self.uuid.text() {
             return (

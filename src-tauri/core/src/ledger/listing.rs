@@ -27,10 +27,12 @@ pub struct ResponseId {
 }
 
 /// Where a record lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
     /// File or database.
     pub path: Arc<str>,
+    /// The session it is a record of: in a database, rows of several have the same number.
+    pub session: Arc<str>,
     /// Byte offset of the line, or sequence number of the row.
     pub offset: u64,
 }
@@ -215,8 +217,10 @@ fn response(
         *text = names.text(id)?;
     }
     let mut spot = |seen: &Sighting| -> rusqlite::Result<Spot> {
+        let (_, [_, _, session, ..]) = names.owner_of(seen.owner)?;
         Ok(Spot {
             path: names.text(seen.path)?,
+            session: names.text(session)?,
             offset: seen.offset,
         })
     };

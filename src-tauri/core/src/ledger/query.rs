@@ -200,6 +200,34 @@ impl Ledger {
         text.map_err(|source| LedgerError::new(path, source))
     }
 
+    /// The sessions that a text may mean: those with this id, label or key, else those whose id begins with it.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn find_sessions(&self, text: &str) -> Result<Vec<String>, LedgerError> {
+        let named = "SELECT DISTINCT names.text FROM owners JOIN names ON names.id = owners.session
+             WHERE names.text = ?1 OR owners.session IN (
+               SELECT session FROM sessions JOIN names AS known ON known.id IN (sessions.label, sessions.key)
+               WHERE known.text = ?1)
+             ORDER BY names.text";
+        let begun = "SELECT DISTINCT names.text FROM owners JOIN names ON names.id = owners.session
+             WHERE substr(names.text, 1, length(?1)) = ?1 ORDER BY names.text";
+        self.read(|connection| {
+            let find = |sql| -> rusqlite::Result<Vec<String>> {
+                connection
+                    .prepare(sql)?
+                    .query_map([text], |row| row.get(0))?
+                    .collect()
+            };
+            let found = find(named)?;
+            if found.is_empty() {
+                find(begun)
+            } else {
+                Ok(found)
+            }
+        })
+    }
+
     /// The first quarter hour with a response.
     ///
     /// # Errors
