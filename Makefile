@@ -15,7 +15,7 @@ UI_SOURCES := $(shell find ui -name node_modules -prune -o -name dist -prune -o 
 FACE := $(if $(filter Darwin,$(SYSTEM)),bundle,$(if $(DISPLAY)$(WAYLAND_DISPLAY),desktop,terminal))
 
 .PHONY: help run run-desktop run-bundle run-terminal dev test test-ui test-rust check check-scripts \
-	check-format check-walls check-ui check-lints check-docs check-types types fmt bench bench-idle \
+	check-format check-walls check-ui check-lints check-docs check-types check-prices types fmt bench bench-idle \
 	package cross-targets cross-check prices release-check icons clean
 
 help: ## list these commands
@@ -53,7 +53,7 @@ test-rust: need-terminal
 	@echo "The desktop test was left out: it reads the tray over D-Bus, which only Linux has."
 endif
 
-check: check-scripts check-format check-walls check-ui check-lints check-docs check-types ## formatting, lints, types, docs and the walls between the parts
+check: check-scripts check-format check-walls check-ui check-lints check-docs check-types check-prices ## formatting, lints, types, docs and the walls between the parts
 
 check-scripts:
 	@for script in scripts/*.sh; do sh -n $$script || exit 1; done
@@ -82,6 +82,9 @@ check-types: need-terminal
 	@$(MAKE) --no-print-directory types
 	@cmp -s $(TYPES) $(TARGET)/types.checked-in.ts || \
 		{ echo "$(TYPES) was not what Rust generates; it is now: commit it"; exit 1; }
+
+check-prices: need-terminal
+	cargo test --quiet --locked --package clawspend-tests --test pipeline every_model_in_use_has_a_price
 
 types: need-terminal ## write the window's types again from Rust
 	cargo test --quiet --locked --package clawspend-core --features ts export_bindings

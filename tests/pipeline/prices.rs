@@ -1,16 +1,19 @@
 //! What happens to the costs of a history when prices, or the rule which cost counts, become others.
 
 use clawspend_core::{
+    api::Reader,
     config::Config,
     ingest::{Ingest, Opened},
     ledger::Repriced,
     money::NanoUsd,
-    pricing::Change,
+    pricing::{Change, Gap, Prices, Query},
     summary::Amount,
+    time::UnixMillis,
+    usage::Source,
 };
 use clawspend_tests::corpus::{ClaudeLine, OpenClawLine};
 use clawspend_tests::home::{Home, drain, utc};
-use std::fs;
+use std::{collections::BTreeSet, fs, path::Path};
 
 /// Computed: $0.000124. Computed and recorded: $0.0056.
 fn home() -> Home {
@@ -110,6 +113,76 @@ fn other_terms_count_the_whole_history_anew_and_say_what_became_of_it() {
     assert_eq!(amount(&home.everything().totals), (802_000, 2, 0));
 }
 
+/// Copies what is below `from`, for a fixture that is not to be changed.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("can be created");
+    for entry in fs::read_dir(from).expect("a fixture") {
+        let entry = entry.expect("readable");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("a copy");
+        }
+    }
+}
+
+/// A model that the tests and benchmarks use and the book does not know makes their figures say less than they seem to.
+#[test]
+fn every_model_in_use_has_a_price() {
+    let home = Home::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    copy(
+        &fixtures.join("claude_code"),
+        home.claude("s").parent().expect("a folder"),
+    );
+    let below = |folder: &str| home.path().join(folder);
+    copy(
+        &fixtures.join("openclaw"),
+        &below(".openclaw/agents/main/sessions"),
+    );
+    copy(
+        &fixtures.join("openclaw-sqlite/agents"),
+        &below(".clawdbot/agents"),
+    );
+    let computed = under("[costs]\nopenclaw = \"computed\"\n");
+    drain(&mut open(&home, &computed));
+    let mut reader = Reader::open(home.environment()).expect("a ledger");
+    let seen = reader.models().expect("models");
+    let mut used: BTreeSet<(String, String)> = seen
+        .iter()
+        .map(|model| (model.provider.to_string(), model.model.to_string()))
+        .collect();
+    assert!(
+        used.contains(&(String::new(), "claude-opus-5".into())),
+        "{used:?}"
+    );
+    let generated = clawspend_tests::corpus::models().into_iter();
+    used.extend(generated.map(|(provider, model)| (provider.into(), model.into())));
+    let mut prices = Prices::default();
+    used.retain(|(provider, model)| {
+        let (tokens, modifiers) = Default::default();
+        let at = UnixMillis::parse_rfc3339("2026-11-20T12:00:00Z").expect("a timestamp");
+        let query = Query {
+            provider,
+            model,
+            at,
+            tokens,
+            modifiers,
+        };
+        prices.price(&query).cost().is_none()
+    });
+    // Those that are meant to be unknown.
+    let unknown = [
+        ("", "deepseek-v4"),
+        ("mockanth", "mock-claude"),
+        ("mock", "mock-free"),
+        ("mock", "mock-large"),
+    ];
+    let unknown = unknown.map(|(provider, model)| (provider.to_owned(), model.to_owned()));
+    assert_eq!(used, BTreeSet::from(unknown));
+}
+
 #[test]
 fn while_no_config_can_be_read_the_terms_of_last_time_hold() {
     let home = home();
@@ -131,6 +204,54 @@ fn while_no_config_can_be_read_the_terms_of_last_time_hold() {
     drain(&mut ingest);
     drop(ingest);
     assert_eq!(amount(&home.everything().totals), (5_604_000, 3, 0));
+}
+
+#[test]
+fn the_window_tells_an_unknown_model_from_tokens_that_are_not_split() {
+    let home = home();
+    let unknown = ClaudeLine {
+        model: "acme-9",
+        ..ClaudeLine::default()
+    };
+    fs::write(home.claude("a.jsonl"), format!("{unknown}\n")).expect("writable");
+    let unsplit = OpenClawLine {
+        id: "fc550771",
+        usage: r#"{"totalTokens":222}"#,
+        ..OpenClawLine::default()
+    };
+    let path = home.path().join(".openclaw/agents/main/sessions/c.jsonl");
+    fs::write(path, format!("{unsplit}\n")).expect("writable");
+    drain(&mut open(&home, &utc()));
+    let now = UnixMillis::parse_rfc3339("2026-11-20T18:00:00Z").expect("a timestamp");
+    let told = |home: &Home| {
+        let mut reader = Reader::open(home.environment()).expect("a ledger");
+        let dashboard = reader.dashboard(30, now).expect("a dashboard");
+        let gaps = dashboard.unpriced.into_iter().map(|model| {
+            let gaps: Vec<(Gap, u64)> =
+                model.gaps.iter().map(|it| (it.gap, it.responses)).collect();
+            (model.source, model.name, model.amount.responses, gaps)
+        });
+        gaps.collect::<Vec<_>>()
+    };
+    let (claude, openclaw) = (Source::ClaudeCode, Source::OpenClaw);
+    assert_eq!(
+        told(&home),
+        [
+            (
+                openclaw,
+                "claude-sonnet-5".into(),
+                2,
+                vec![(Gap::UnsplitTokens, 1)]
+            ),
+            (claude, "acme-9".into(), 1, vec![(Gap::UnknownModel, 1)]),
+        ]
+    );
+    drop(open(&home, &under("[costs]\nclaude_code = \"recorded\"\n")));
+    let gaps = told(&home).into_iter().map(|(.., gaps)| gaps);
+    assert_eq!(
+        gaps.collect::<Vec<_>>(),
+        [[(Gap::UnsplitTokens, 1)], [(Gap::NotRecorded, 1)]]
+    );
 }
 
 #[test]

@@ -76,10 +76,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (config, problems) = environment.config();
     note_all(&problems);
     let config_file = environment.paths.config_file();
-    let mut prices = match Reader::open(environment) {
-        Ok(mut reader) => Prices::new(reader.prices().terms().clone()),
-        Err(_) => Prices::new(config.terms.unwrap_or_default()),
-    };
+    // What is about to be in force; while the config cannot be read, what is.
+    let terms = config.terms.or_else(|| {
+        let mut reader = Reader::open(environment).ok()?;
+        Some(reader.prices().terms().clone())
+    });
+    let mut prices = Prices::new(terms.unwrap_or_default());
     let asked = Asked {
         provider: &arguments.provider,
         model,

@@ -10,7 +10,6 @@ use crate::{
     engine::with_cause,
     environment::{Environment, zone},
     follow::Follower,
-    ingest::terms,
     ledger::{
         IngestLock, Ledger, LedgerError, Repriced,
         files::{Counts, path_text},
@@ -19,7 +18,7 @@ use crate::{
         state,
     },
     money::NanoUsd,
-    pricing::{Gap, PriceBook, Prices},
+    pricing::{Gap, PriceBook, Prices, Terms},
     report::{Report, ReportRequest, report},
     summary::{Amount, BreakdownRow, DayAmounts, Summary, by_model, days_needed, summarise},
     time::{Slot, UnixMillis, add_days, slots},
@@ -301,7 +300,7 @@ impl Reader {
         let ledger = Ledger::open_reader(&environment.paths.ledger())?;
         let (config, _) = environment.config();
         let (zone, zone_name) = zone(&config);
-        let prices = Prices::new(terms(&ledger, &config)?);
+        let prices = Prices::new(priced_by(&ledger, &config)?);
         Ok(Self {
             prices,
             ledger,
@@ -409,8 +408,11 @@ impl Reader {
         let (config, _) = self.environment.config();
         if config != self.config {
             (self.zone, self.zone_name) = zone(&config);
-            self.prices = Prices::new(terms(&self.ledger, &config)?);
             self.config = config;
+        }
+        let terms = priced_by(&self.ledger, &self.config)?;
+        if terms != *self.prices.terms() {
+            self.prices = Prices::new(terms);
         }
         let days = days.clamp(1, 366);
         // Before the figures: a change during the reading is then seen again.
@@ -498,7 +500,7 @@ impl Reader {
         &self.config.plans
     }
 
-    /// The prices in force.
+    /// The prices by which the ledger's costs were computed.
     pub const fn prices(&mut self) -> &mut Prices {
         &mut self.prices
     }
@@ -556,6 +558,12 @@ impl Reader {
         let text = until.map_or_else(String::new, |until| until.0.to_string());
         Ok(ledger.set_state(state::PAUSED_UNTIL, &text)?)
     }
+}
+
+/// The terms by which the ledger's costs were computed; in a new one those of the config.
+fn priced_by(ledger: &Ledger, config: &Config) -> Result<Terms, LedgerError> {
+    let terms = ledger.basis()?.map(|basis| basis.terms);
+    Ok(terms.or_else(|| config.terms.clone()).unwrap_or_default())
 }
 
 /// What can be told when `trouble` keeps the ledger shut: the roots with the files that are there, and problems.

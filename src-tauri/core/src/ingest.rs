@@ -6,7 +6,7 @@ use crate::{
     environment::{Environment, zone},
     follow::{Follower, Queue},
     ledger::{IngestLock, Ledger, LedgerError, Repriced, state},
-    pricing::{Basis, Prices, Terms},
+    pricing::{Basis, Prices},
     time::UnixMillis,
 };
 use jiff::tz::TimeZone;
@@ -163,21 +163,17 @@ impl Ingest {
     }
 }
 
-/// The terms in force: those of the config; while none could ever be read, those of last time.
-pub(crate) fn terms(ledger: &Ledger, config: &Config) -> Result<Terms, LedgerError> {
-    Ok(match &config.terms {
-        Some(terms) => terms.clone(),
-        None => ledger.basis()?.map(|basis| basis.terms).unwrap_or_default(),
-    })
-}
-
-/// The prices in force, by which all costs in the ledger are computed from now on.
+/// The prices in force, by which all costs in the ledger are computed from now on. While the config has never been
+/// readable, they are those of last time.
 fn priced(
     ledger: &mut Ledger,
     config: &Config,
     zone: &TimeZone,
 ) -> Result<(Prices, Option<Repriced>), LedgerError> {
-    let terms = terms(ledger, config)?;
+    let terms = match &config.terms {
+        Some(terms) => terms.clone(),
+        None => ledger.basis()?.map(|basis| basis.terms).unwrap_or_default(),
+    };
     let basis = Basis::of(&terms);
     let mut prices = Prices::new(terms);
     let repriced = ledger.reprice(&basis, zone, &mut |one| prices.cost(one), UnixMillis::now())?;

@@ -345,6 +345,8 @@ mod tests {
                 spike: None,
                 claude_roots: Vec::new(),
                 openclaw_roots: Vec::new(),
+                terms: None,
+                plans: Vec::new(),
             },
         }
     }

@@ -26,7 +26,7 @@ const PROJECTS: &[&str] = &[
     "/home/dev/shop-wt/feature",
     "/home/dev/Größe",
 ];
-const MODELS: &[&str] = &[
+pub(super) const MODELS: &[&str] = &[
     "claude-opus-5",
     "claude-sonnet-5",
     "claude-opus-5",
@@ -34,12 +34,12 @@ const MODELS: &[&str] = &[
     "claude-opus-4-8",
     "claude-sonnet-4-6",
 ];
-const SMALL_MODELS: &[&str] = &[
+pub(super) const SMALL_MODELS: &[&str] = &[
     "claude-haiku-5-5",
     "claude-haiku-4-5-20251001",
     "claude-sonnet-5",
 ];
-const RELAY_MODELS: &[&str] = &["kimi-k2.5", "deepseek-v4", "glm-5"];
+pub(super) const RELAY_MODELS: &[&str] = &["kimi-k2.5", "deepseek-v4", "glm-5"];
 
 /// How a conversation is continued in a file of its own, which repeats the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,6 +45,18 @@ use std::{
 use text::Text;
 use truth::Tally;
 
+/// Every provider and model that a corpus may name; Claude Code names no provider.
+#[must_use]
+pub fn models() -> Vec<(&'static str, &'static str)> {
+    use conversation::{MODELS, RELAY_MODELS, SMALL_MODELS};
+    let claude = MODELS.iter().chain(SMALL_MODELS).chain(RELAY_MODELS);
+    let claude = claude.map(|model| ("", *model));
+    let openclaw = openclaw::MODELS.iter();
+    claude
+        .chain(openclaw.map(|(provider, _, model)| (*provider, *model)))
+        .collect()
+}
+
 /// What to make; the same options give the same bytes.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -12,7 +12,7 @@ use std::{fmt::Write, io};
 const SOURCE: &str = "openclaw";
 
 /// Provider, API dialect, model.
-const MODELS: &[(&str, &str, &str)] = &[
+pub(super) const MODELS: &[(&str, &str, &str)] = &[
     ("anthropic", "anthropic-messages", "claude-sonnet-5"),
     ("anthropic", "anthropic-messages", "claude-opus-5"),
     ("openai", "openai-responses", "gpt-5.5"),

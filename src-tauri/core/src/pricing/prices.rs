@@ -94,7 +94,9 @@ pub struct Priceable<'a> {
 #[derive(Debug, Default)]
 pub struct Prices {
     terms: Terms,
-    known: FxHashMap<String, FxHashMap<String, Known>>,
+    known: Vec<Known>,
+    /// By provider and model, as logged.
+    places: FxHashMap<String, FxHashMap<String, usize>>,
 }
 
 /// What a provider and model as logged mean.
@@ -205,7 +207,7 @@ impl Prices {
     pub fn new(terms: Terms) -> Self {
         Self {
             terms,
-            known: FxHashMap::default(),
+            ..Self::default()
         }
     }
 
@@ -235,14 +237,8 @@ impl Prices {
             tokens,
             modifiers,
         } = query;
-        self.look_up(provider, model);
-        let Some(known) = self
-            .known
-            .get(*provider)
-            .and_then(|models| models.get(*model))
-        else {
-            return Priced::Unpriced(super::UnpricedReason::UnknownModel);
-        };
+        let place = self.place(provider, model);
+        let known = &self.known[place];
         match self.own(known, *at) {
             Some(own) => super::receipt(Some(own), known.model(), *at, tokens, *modifiers),
             None => known.book.price(*at, tokens, *modifiers),
@@ -255,17 +251,10 @@ impl Prices {
         provider: &str,
         model: &str,
     ) -> (Resolved<'static>, Vec<&Override>) {
-        self.look_up(provider, model);
-        let known = self
-            .known
-            .get(provider)
-            .and_then(|models| models.get(model));
-        let book = known.map_or(Resolved::Unknown, |known| known.book);
-        let own = known.map_or(&[][..], |known| &known.own);
-        (
-            book,
-            own.iter().map(|(at, ..)| &self.terms.own[*at]).collect(),
-        )
+        let place = self.place(provider, model);
+        let known = &self.known[place];
+        let own = known.own.iter().map(|(at, ..)| &self.terms.own[*at]);
+        (known.book, own.collect())
     }
 
     /// Why responses of this model, made around `at`, have no cost; `unsplit` when tokens of theirs are not split.
@@ -306,21 +295,24 @@ impl Prices {
         holding.next()
     }
 
-    /// Without an allocation for a model met before.
-    fn look_up(&mut self, provider: &str, model: &str) {
-        let met = self
-            .known
+    /// Where it is known; without an allocation for a model met before.
+    fn place(&mut self, provider: &str, model: &str) -> usize {
+        let place = self
+            .places
             .get(provider)
-            .is_some_and(|models| models.contains_key(model));
-        if !met {
-            let book = PriceBook::embedded();
-            let known = Known {
-                book: book.resolve(provider, model),
-                own: for_model(&self.terms.own, book, provider, model),
-            };
-            let models = self.known.entry(provider.to_owned()).or_default();
-            models.insert(model.to_owned(), known);
+            .and_then(|models| models.get(model));
+        if let Some(place) = place {
+            return *place;
         }
+        let book = PriceBook::embedded();
+        self.known.push(Known {
+            book: book.resolve(provider, model),
+            own: for_model(&self.terms.own, book, provider, model),
+        });
+        let place = self.known.len() - 1;
+        let models = self.places.entry(provider.to_owned()).or_default();
+        models.insert(model.to_owned(), place);
+        place
     }
 }
 
