@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod days;
 mod dimensions;
+mod explain;
 mod home;
 mod human;
 mod ledger;

@@ -1,6 +1,7 @@
 //! `clawspend`: what your AI coding agents spent, on the command line.
 
 mod doctor;
+mod explain;
 mod host;
 mod json;
 mod models;
@@ -35,6 +36,8 @@ enum Command {
     Today(today::Arguments),
     /// Sums over a range of days, by any dimensions
     Report(report::Arguments),
+    /// Why a day, a session or a response costs what it costs
+    Explain(explain::Arguments),
     /// What models cost, by which price, and why that one
     Prices(prices::Arguments),
     /// The models seen, and what is missing for those without a price
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Today(arguments) => today::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
@@ -129,29 +133,47 @@ fn note_all(problems: &[Problem]) {
     }
 }
 
+/// A progress bar, once there is something to wait for and somebody watches. It goes when it is dropped.
+struct Bar {
+    what: &'static str,
+    shown: Option<indicatif::ProgressBar>,
+}
+
+impl Bar {
+    const fn new(what: &'static str) -> Self {
+        Self { what, shown: None }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        if !std::io::stderr().is_terminal() || progress.files_done >= progress.files_total {
+            return;
+        }
+        let bar = self.shown.get_or_insert_with(|| {
+            let style = "{prefix} {bar:30} {bytes}/{total_bytes}, {eta} left";
+            let style = indicatif::ProgressStyle::with_template(style)
+                .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+            let bar = indicatif::ProgressBar::new(progress.bytes_total).with_style(style);
+            bar.with_prefix(self.what)
+        });
+        bar.set_position(progress.bytes_done);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Reads what is new, with a progress bar when somebody watches and it takes a moment. Returns what stands in
 /// the way of a true number.
 fn refresh(environment: &Environment) -> Result<Vec<Problem>, Failure> {
     let (config, mut problems) = environment.config();
-    let mut bar: Option<indicatif::ProgressBar> = None;
-    let watched = std::io::stderr().is_terminal();
-    let caught_up = catch_up(environment, &config, &mut |progress: Progress| {
-        if watched && progress.files_done < progress.files_total {
-            let bar = bar.get_or_insert_with(|| {
-                let style = "Reading logs {bar:30} {bytes}/{total_bytes}, {eta} left";
-                let bar = indicatif::ProgressBar::new(progress.bytes_total);
-                bar.set_style(
-                    indicatif::ProgressStyle::with_template(style)
-                        .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()),
-                );
-                bar
-            });
-            bar.set_position(progress.bytes_done);
-        }
-    });
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
+    let mut bar = Bar::new("Reading logs");
+    let caught_up = catch_up(environment, &config, &mut |progress| bar.show(progress));
+    drop(bar);
     let caught_up = caught_up.inspect_err(|_| note_all(&problems))?;
     if !caught_up.whole {
         note("another Clawspend is still reading the logs; these are the figures so far");

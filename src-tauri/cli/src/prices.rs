@@ -215,7 +215,7 @@ fn rows<'p>(prices: &'p mut Prices, asked: Asked<'_>) -> Vec<Row<'p>> {
 }
 
 /// Why this price was chosen.
-fn why(receipt: &Receipt<'_>) -> String {
+pub(crate) fn why(receipt: &Receipt<'_>) -> String {
     let mut why = match receipt.how {
         Match::Exact => "the name is the same".to_owned(),
         Match::Dated => "the name is the same but for a date".to_owned(),
@@ -235,21 +235,21 @@ fn why(receipt: &Receipt<'_>) -> String {
     why
 }
 
-fn origin(origin: Origin) -> &'static str {
+pub(crate) fn origin(origin: Origin) -> &'static str {
     match origin {
         Origin::Book => "book",
         Origin::Override => "own",
     }
 }
 
-fn since(from: Option<UnixMillis>) -> String {
+pub(crate) fn since(from: Option<UnixMillis>) -> String {
     from.map_or("ever".to_owned(), |from| {
         let text = format!("{:.0}", from.timestamp());
         text.strip_suffix("T00:00:00Z").unwrap_or(&text).to_owned()
     })
 }
 
-fn plain(rate: Rate) -> String {
+pub(crate) fn plain(rate: Rate) -> String {
     let text = NanoUsd(rate.0).to_string();
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -15,6 +15,7 @@ use crate::{
     usage::{Source, Tokens},
 };
 use jiff::civil::Date;
+use serde::Serialize;
 use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf};
 
 /// What is to be explained.
@@ -68,7 +69,8 @@ pub struct Copy {
 }
 
 /// Why the figures of a copy do not count. The first reason that holds decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Lesser {
     /// A side chain repeats what the main one said.
     SideChain,

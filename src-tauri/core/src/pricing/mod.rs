@@ -365,6 +365,12 @@ impl Receipt<'_> {
         lines.fold(0, i128::saturating_add)
     }
 
+    /// A line times the factors, rounded by itself: a total is not the sum of rounded lines.
+    #[must_use]
+    pub fn share(&self, line: &ReceiptLine) -> NanoUsd {
+        amount(line.exact(), &self.factors())
+    }
+
     /// The factors on the lines' sum: fast mode, batch, United States.
     #[must_use]
     pub const fn factors(&self) -> [Option<Ratio>; 3] {

@@ -1,0 +1,277 @@
+//! Every figure can be asked why, and answers.
+
+use crate::home::{Answer, HOUR, Home, MINUTE, NINE};
+use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+use serde_json::{Value, json};
+
+const ID: &str = "msg_011111111111111111111111";
+
+/// A response streamed in two lines, repeated by a side question and copied by a fork a day later; and one of a model
+/// that nobody knows.
+fn home() -> Home {
+    let home = Home::new();
+    let line = ClaudeLine {
+        message_id: ID,
+        session: "s1",
+        branch: "main",
+        at: NINE,
+        model: "claude-opus-5",
+        usage: ClaudeUsage {
+            input: 10,
+            output: 50,
+            cache_read: 100_000,
+            cache_write: 1_200,
+            one_hour: Some(1_000),
+            searches: 2,
+            speed: Some("\"fast\""),
+            ..ClaudeUsage::default()
+        },
+        ..ClaudeLine::default()
+    };
+    let with_output = |output| ClaudeLine {
+        usage: ClaudeUsage {
+            output,
+            ..line.usage
+        },
+        ..line
+    };
+    let unknown = ClaudeLine {
+        uuid: "00000000-0000-4000-8000-000000000004",
+        message_id: "msg_033333333333333333333333",
+        model: "acme-9",
+        at: NINE + MINUTE,
+        ..line
+    };
+    home.claude(
+        "-home-dev-demo/s1.jsonl",
+        &[
+            with_output(3).to_string(),
+            with_output(159).to_string(),
+            unknown.to_string(),
+        ],
+    );
+    let side = ClaudeLine {
+        sidechain: true,
+        ..with_output(159)
+    };
+    home.claude(
+        "-home-dev-demo/s1/subagents/agent-7.jsonl",
+        &[side.to_string()],
+    );
+    let fork = ClaudeLine {
+        session: "s2",
+        ..with_output(159)
+    };
+    home.claude("-home-dev-demo/s2.jsonl", &[fork.to_string()]);
+    home
+}
+
+/// What a command says, with the home's own path left out.
+fn tell(home: &Home, arguments: &str) -> String {
+    let slash = std::path::MAIN_SEPARATOR.to_string();
+    home.tell(arguments)
+        .replace(&home.text(), "~")
+        .replace(&slash, "/")
+}
+
+#[test]
+fn a_response_shows_its_receipt_and_all_its_copies() {
+    let expected = "\
+1f75126634ada482 of Claude Code, 2026-11-20 09:00:00.000 +00:00
+It cost $0.150550000.
+
+model        claude-opus-5
+ended with   end_turn
+agent        main
+session      s1
+project      /home/dev/demo
+branch       main
+
+tokens                           a million          cost
+──────────────────────  ───────  ─────────  ────────────
+input                        10         $5  $0.000050000
+output                      159        $25  $0.003975000
+cache read              100,000       $0.5  $0.050000000
+cache write, 5 minutes      200      $6.25  $0.001250000
+cache write, 1 hour       1,000        $10  $0.010000000
+fast mode                                            × 2
+web searches                                $0.020000000
+──────────────────────  ───────  ─────────  ────────────
+computed                                    $0.150550000
+
+Price of claude-opus-5 (anthropic book), valid at all times known: the name is the same; no seller with a price of its own is named, and the model is of anthropic.
+Claude Code: the computed cost counts; its log states none.
+
+Where it is told
+
+  ~/.claude/projects/-home-dev-demo/s1.jsonl, byte 0
+      an earlier snapshot, with less output; the earliest: it says when, and whose it is (3 output, 101,213 in all; 2026-11-20 09:00:00.000 +00:00, session s1)
+  ~/.claude/projects/-home-dev-demo/s1.jsonl, byte 857
+      its figures count (159 output, 101,369 in all; 2026-11-20 09:00:00.000 +00:00, session s1)
+  ~/.claude/projects/-home-dev-demo/s1/subagents/agent-7.jsonl, byte 0
+      a side chain's copy (159 output, 101,369 in all; 2026-11-20 09:00:00.000 +00:00, session s1)
+  ~/.claude/projects/-home-dev-demo/s2.jsonl, byte 0
+      says the same (159 output, 101,369 in all; 2026-11-20 09:00:00.000 +00:00, session s2)
+";
+    let home = home();
+    assert_eq!(tell(&home, &format!("explain {ID}")), expected);
+}
+
+#[test]
+fn a_day_shows_each_price_and_the_dearest_responses() {
+    let expected = "\
+$0.150550000 for 2 responses; the cost of 1 is not known.
+
+model          price           tokens                           a million          cost
+─────────────  ──────────────  ──────────────────────  ───────  ─────────  ────────────
+acme-9         not known       all                     101,260                  unknown
+claude-opus-5  book, fast × 2  cache read              100,000       $0.5  $0.100000000
+claude-opus-5  book, fast × 2  cache write, 1 hour       1,000        $10  $0.020000000
+claude-opus-5  book, fast × 2  cache write, 5 minutes      200      $6.25  $0.002500000
+claude-opus-5  book, fast × 2  input                        10         $5  $0.000100000
+claude-opus-5  book, fast × 2  output                      159        $25  $0.007950000
+claude-opus-5  book, fast × 2  web searches                                $0.020000000
+─────────────  ──────────────  ──────────────────────  ───────  ─────────  ────────────
+total                                                                      $0.150550000
+
+response          made                            model           tokens          cost
+────────────────  ──────────────────────────────  ─────────────  ───────  ────────────
+1f75126634ada482  2026-11-20 09:00:00.000 +00:00  claude-opus-5  101,369  $0.150550000
+1515ecfeb3cdaeac  2026-11-20 09:01:00.000 +00:00  acme-9         101,260       unknown
+";
+    let home = home();
+    assert_eq!(tell(&home, "explain 2026-11-20"), expected);
+}
+
+#[test]
+fn the_same_as_json() {
+    let home = home();
+    let told: Value =
+        serde_json::from_str(&tell(&home, &format!("explain {ID} --json"))).expect("JSON");
+    let place = |file: &str, session: &str, offset: u64| {
+        json!({
+            "path": format!("~/.claude/projects/-home-dev-demo/{file}"), "session": session, "offset": offset,
+        })
+    };
+    let tokens = |output: u64| {
+        json!({
+            "input": 10, "output": output, "cache_read": 100_000, "cache_write_5m": 200, "cache_write_1h": 1_000,
+            "unsplit": 0,
+        })
+    };
+    let copy = |place: Value, output, is_origin: bool, lesser: Value| {
+        json!({
+            "at": NINE, "place": place, "tokens": tokens(output), "is_origin": is_origin, "lesser": lesser,
+        })
+    };
+    let line = |class: &str, tokens: u64, rate: &str, usd: &str| {
+        json!({
+            "class": class, "tokens": tokens, "usd_per_million": rate, "rate_from": "listed", "usd": usd,
+        })
+    };
+    let expected = json!({
+        "schema": "clawspend.explain/1",
+        "responses": [{
+            "response": "1f75126634ada482",
+            "at": NINE,
+            "source": "claude-code",
+            "tokens": tokens(159),
+            "web_searches": 2,
+            "cost_usd": "0.150550000",
+            "recorded_usd": null,
+            "rule": "computed",
+            "computed_usd": "0.150550000",
+            "receipt": {
+                "price_of": "book", "provider": "anthropic", "model": "claude-opus-5", "match": "exact",
+                "by_owner": true, "since": null, "tier": null, "by_time_of_day": false,
+                "lines": [
+                    line("input", 10, "5", "0.000050000"),
+                    line("output", 159, "25", "0.003975000"),
+                    line("cache_read", 100_000, "0.5", "0.050000000"),
+                    line("cache_write_5m", 200, "6.25", "0.001250000"),
+                    line("cache_write_1h", 1_000, "10", "0.010000000"),
+                ],
+                "factors": { "fast": "2", "batch": null, "us_only": null },
+                "searches_usd": "0.020000000",
+                "total_usd": "0.150550000",
+            },
+            "figures_from": place("s1.jsonl", "s1", 857),
+            "origin": place("s1.jsonl", "s1", 0),
+            "gateway": "", "agent": "main", "subagent": "", "project": "/home/dev/demo", "branch": "main",
+            "session": "s1", "session_key": "", "label": "", "parent": "", "created": "", "channel": "",
+            "chat_type": "", "provider": "", "model": "claude-opus-5", "api": "", "stop_reason": "end_turn",
+            "copies": {
+                "found": [
+                    copy(place("s1.jsonl", "s1", 0), 3, true, json!("earlier_snapshot")),
+                    copy(place("s1.jsonl", "s1", 857), 159, false, Value::Null),
+                    copy(place("s1/subagents/agent-7.jsonl", "s1", 0), 159, false, json!("side_chain")),
+                    copy(place("s2.jsonl", "s2", 0), 159, false, json!("repeats")),
+                ],
+                "gone": [],
+                "unread": [],
+            },
+        }],
+    });
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_a_deleted_log_told_is_explained_all_the_same() {
+    let home = home();
+    home.tell("report --json");
+    for log in ["s1.jsonl", "s1/subagents/agent-7.jsonl"] {
+        std::fs::remove_file(
+            home.path()
+                .join(".claude/projects/-home-dev-demo")
+                .join(log),
+        )
+        .expect("removed");
+    }
+    let told = tell(&home, &format!("explain {ID}"));
+    let (_, places) = told.split_once("Where it is told\n\n").expect("places");
+    assert_eq!(
+        places,
+        "  ~/.claude/projects/-home-dev-demo/s2.jsonl, byte 0\n      says the same (159 output, 101,369 in all; \
+         2026-11-20 09:00:00.000 +00:00, session s2)\n  \
+         ~/.claude/projects/-home-dev-demo/s1.jsonl, byte 857\n      counted when it was read; no longer there\n  \
+         ~/.claude/projects/-home-dev-demo/s1.jsonl, byte 0\n      counted when it was read; no longer there\n"
+    );
+}
+
+#[test]
+fn what_is_not_known_or_not_clear_is_said() {
+    let home = home();
+    home.claude(
+        "-home-dev-demo/s3.jsonl",
+        &[crate::home::response(9, NINE + HOUR, 10)],
+    );
+    for (what, message, hint) in [
+        (
+            "s9",
+            "the ledger knows no response, session or day \"s9\"",
+            "give a day (2026-11-20), a session's id, label or key, or the name of a response as `clawspend explain` of \
+             its day lists it",
+        ),
+        (
+            "s",
+            "2 sessions begin with \"s\"",
+            "give more of the id: s1, s2",
+        ),
+        (
+            "0000000000000000",
+            "the ledger knows no response, session or day \"0000000000000000\"",
+            "give a day (2026-11-20), a session's id, label or key, or the name of a response as `clawspend explain` of \
+             its day lists it",
+        ),
+    ] {
+        assert_eq!(
+            home.run(&format!("explain {what}")),
+            Answer {
+                code: Some(1),
+                out: String::new(),
+                err: format!("clawspend: {message}\nHint: {hint}\n"),
+            }
+        );
+    }
+    assert_eq!(tell(&home, "explain 2026-11-19"), "No response is known.\n");
+}
