@@ -4,12 +4,13 @@
 //! wrote down that it cost $0.0042; by the price book it is $0.0056.
 
 use crate::support::{
-    Agent, File, Line, amount, case, claude, message, openclaw, opening, packed, response, rows,
-    telling, telling_of, text,
+    Agent, AgentList, File, Line, amount, case, claude, message, openclaw, opening, packed,
+    response, rows, telling, telling_of, text,
 };
 use clawspend_core::{
     dialects::Context,
     follow::openclaw_db::{Cursors, SessionMeta, Survey, read_new},
+    time::UnixMillis,
 };
 use clawspend_tests::home::{Home, drain};
 use serde_json::json;
@@ -573,4 +574,65 @@ fn o26_packed_events_of_a_database() {
     assert_eq!(telling(&home), expected);
     let totals = home.everything().totals;
     assert_eq!(amount(&totals), "1 | 800 300 5000 0 0 | 0.004200000");
+}
+
+/// The config may put an agent's database anywhere; OpenClaw's own list says where.
+#[test]
+fn o27_an_agents_database_moved_by_the_config() {
+    let home = Home::new();
+    let folders = [
+        home.path().join("elsewhere/ops"),
+        home.path().join(".openclaw/stores/web"),
+    ];
+    let agents = folders.clone().map(|folder| Agent::at(&folder));
+    let list = AgentList::new(&home);
+    list.add(
+        "ops",
+        &folders[0]
+            .join("openclaw-agent.sqlite")
+            .display()
+            .to_string(),
+    );
+    list.add("web", "stores/web/openclaw-agent.sqlite");
+    list.add("main", "agents/main/agent/openclaw-agent.sqlite");
+    list.add("gone", "stores/gone/openclaw-agent.sqlite");
+    list.add("shared", "state/memory/shared-0123456789abcdef.sqlite");
+    let main = Agent::new(&home, "main");
+    main.session("s1", [message("e1")]);
+    agents[0].session("s2", [message("e2")]);
+    agents[1].session("s3", [message("e3")]);
+    let row = |agent: &str, amount: &str| {
+        format!("2026-11-20 openclaw /w/claw {agent} claude-sonnet-5 | {amount}")
+    };
+    let one = "1 | 800 300 5000 0 0 | 0.004200000";
+    let mut ingest = home.ingest();
+    let expected = [
+        ONE.to_owned(),
+        row("ops s2", one),
+        row("web s3", one),
+        "counted 3, no_usage 3".to_owned(),
+    ];
+    assert_eq!(telling_of(&home, &mut ingest), expected);
+    // Between full scans it is looked at like any other file.
+    agents[0].event("s2", 2, &message("e4"));
+    ingest.examine(&[folders[0].join("openclaw-agent.sqlite-wal")]);
+    while ingest.is_behind() {
+        ingest.step(UnixMillis::now()).expect("a batch");
+    }
+    let ops = row("ops s2", "2 | 1600 600 10000 0 0 | 0.008400000");
+    assert_eq!(rows(&home.everything())[1], ops);
+    // A list that cannot be read takes nothing away, and is told.
+    list.owner
+        .pragma_update(None, "locking_mode", "exclusive")
+        .expect("set");
+    list.add("locked", "stores/locked/openclaw-agent.sqlite");
+    agents[1].event("s3", 2, &message("e5"));
+    let expected = [
+        ONE.to_owned(),
+        ops,
+        row("web s3", "2 | 1600 600 10000 0 0 | 0.008400000"),
+        "counted 5, no_usage 3".to_owned(),
+        "database_busy".to_owned(),
+    ];
+    assert_eq!(telling_of(&home, &mut ingest), expected);
 }

@@ -229,17 +229,7 @@ fn classify_openclaw(names: &[&str]) -> Option<LogFile> {
     let agents = names.iter().rposition(|name| *name == "agents")?;
     let (agent, below) = names[agents + 1..].split_first()?;
     let (session, packed, rank) = match *below {
-        ["agent", "openclaw-agent.sqlite"] => {
-            let context = Context {
-                agent: (*agent).into(),
-                rank: rank::LIVE_DB,
-                ..Context::default()
-            };
-            return Some(LogFile {
-                kind: Kind::OpenClawDb,
-                context,
-            });
-        }
+        ["agent", "openclaw-agent.sqlite"] => return Some(database_of((*agent).into())),
         ["sessions", name] => {
             let (session, tail) = transcript(name)?;
             let rank = if tail.is_empty() {
@@ -277,6 +267,18 @@ fn classify_openclaw(names: &[&str]) -> Option<LogFile> {
         Kind::OpenClawJsonl
     };
     Some(LogFile { kind, context })
+}
+
+/// The live database of this agent, wherever it lies.
+pub(super) fn database_of(agent: String) -> LogFile {
+    LogFile {
+        kind: Kind::OpenClawDb,
+        context: Context {
+            agent,
+            rank: rank::LIVE_DB,
+            ..Context::default()
+        },
+    }
 }
 
 /// Splits a transcript's name at its extension: the session, and what archiving added behind.
