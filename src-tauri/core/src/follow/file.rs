@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::Problem,
-    dialects::{Carry, Context, claude_code, openclaw},
+    dialects::{Carry, Context, claude_code, codex, openclaw},
     ledger::{
         Batch, LedgerError, Place,
         files::{BROKEN_PLACES, FileState},
@@ -124,6 +124,7 @@ fn parse<'a>(kind: Kind, line: &'a [u8], context: &'a Context, carry: &mut Carry
         Kind::OpenClawJsonl | Kind::OpenClawArchive | Kind::OpenClawDb => {
             openclaw::parse(line, context, carry)
         }
+        Kind::CodexJsonl | Kind::CodexArchive => codex::parse(line, context, carry),
     }
 }
 
@@ -189,7 +190,7 @@ pub(super) fn read(
         state.restart();
     }
     state.identity = stat.identity;
-    if log.kind == Kind::OpenClawArchive {
+    if matches!(log.kind, Kind::OpenClawArchive | Kind::CodexArchive) {
         return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();

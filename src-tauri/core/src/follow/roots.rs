@@ -52,6 +52,10 @@ pub enum Kind {
     OpenClawArchive,
     /// OpenClaw's live database; see [`super::openclaw_db`].
     OpenClawDb,
+    /// A rollout of OpenClaw's Codex harness, appended to.
+    CodexJsonl,
+    /// One that Codex has packed with zstd.
+    CodexArchive,
 }
 
 /// Lists every folder to look in, each once: not through a symlink again, and not inside another. Folders
@@ -230,6 +234,15 @@ fn classify_openclaw(names: &[&str]) -> Option<LogFile> {
     let (agent, below) = names[agents + 1..].split_first()?;
     let (session, packed, rank) = match *below {
         ["agent", "openclaw-agent.sqlite"] => return Some(database_of((*agent).into())),
+        [
+            "agent",
+            "codex-home",
+            "sessions" | "archived_sessions",
+            ..,
+            name,
+        ] => {
+            return rollout(name, agent);
+        }
         ["sessions", name] => {
             let (session, tail) = transcript(name)?;
             let rank = if tail.is_empty() {
@@ -265,6 +278,24 @@ fn classify_openclaw(names: &[&str]) -> Option<LogFile> {
         Kind::OpenClawArchive
     } else {
         Kind::OpenClawJsonl
+    };
+    Some(LogFile { kind, context })
+}
+
+/// `rollout-<time>-<thread>.jsonl`; Codex packs old ones.
+fn rollout(name: &str, agent: &str) -> Option<LogFile> {
+    let stem = name.strip_prefix("rollout-")?;
+    let (stem, kind) = match stem.strip_suffix(".jsonl.zst") {
+        Some(stem) => (stem, Kind::CodexArchive),
+        None => (stem.strip_suffix(".jsonl")?, Kind::CodexJsonl),
+    };
+    // The time looks like "2026-11-20T09-00-00-".
+    let thread = stem.get(20..).unwrap_or(stem);
+    let context = Context {
+        session: thread.into(),
+        agent: agent.into(),
+        rank: rank::LIVE_FILE,
+        ..Context::default()
     };
     Some(LogFile { kind, context })
 }
