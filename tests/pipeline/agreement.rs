@@ -1,12 +1,10 @@
-//! The same answer, whatever the order, the pieces and the restarts.
+//! The true answer, again and again; whatever the order and the pieces is for the traps (`traps/any_order.rs`).
 
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, Corpus, Figures, Options, Truth};
-use clawspend_tests::home::{Home, drain};
-use proptest::prelude::*;
+use clawspend_tests::home::Home;
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
-    io::Write as _,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -85,71 +83,6 @@ fn files(below: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
-
-    /// Files grow in random pieces, in random order, with looks and restarts in between; the ledger ends as
-    /// if everything had been read at once.
-    #[test]
-    fn any_order_any_pieces_any_restarts(
-        seed in 0_u64..1000,
-        steps in proptest::collection::vec((any::<prop::sample::Index>(), 1_usize..60_000, 0_u8..8), 40..120),
-    ) {
-        let (whole, growing) = (Home::new(), Home::new());
-        let corpus = Corpus::plan(Options {
-            seed, bytes: 900_000, files: 44, days: 5, databases: false, ..Options::default()
-        });
-        corpus.write(whole.path()).expect("a corpus");
-        let mut left: Vec<(PathBuf, Vec<u8>)> = files(whole.path())
-            .into_iter()
-            .map(|path| {
-                let bytes = fs::read(&path).expect("readable");
-                let relative = path.strip_prefix(whole.path()).expect("below the home");
-                (growing.path().join(relative), bytes)
-            })
-            .collect();
-        let mut ingest = growing.ingest();
-        for (which, length, then) in steps {
-            if left.is_empty() {
-                break;
-            }
-            let at = which.index(left.len());
-            let (path, bytes) = &mut left[at];
-            let length = length.min(bytes.len());
-            append(path, &bytes[..length]);
-            bytes.drain(..length);
-            if bytes.is_empty() {
-                left.swap_remove(at);
-            }
-            match then {
-                0 => {
-                    drop(ingest);
-                    ingest = growing.ingest();
-                    drain(&mut ingest);
-                }
-                1 | 2 => drain(&mut ingest),
-                _ => {}
-            }
-        }
-        for (path, bytes) in left {
-            append(&path, &bytes);
-        }
-        drain(&mut ingest);
-        drop(ingest);
-        prop_assert_eq!(growing.everything(), whole.catch_up());
-    }
-}
-
-fn append(path: &Path, bytes: &[u8]) {
-    fs::create_dir_all(path.parent().expect("a folder")).expect("can be created");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .expect("writable");
-    file.write_all(bytes).expect("written");
 }
 
 /// A relay that gives every response one short id, and writes zeros before it knows the counts.

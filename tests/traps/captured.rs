@@ -1,7 +1,7 @@
 //! What two versions of OpenClaw wrote to disk, and the same after everything an upgrade, a deletion and a clean-up
 //! do with it: the sums stay.
 
-use crate::support::{Agent, Line, amount, counts, openclaw, packed, rows};
+use crate::support::{Agent, AgentList, Line, amount, counts, openclaw, packed, rows};
 use clawspend_core::ledger::Ledger;
 use clawspend_tests::home::{Home, drain};
 use rusqlite::Connection;
@@ -293,6 +293,10 @@ fn databases_of_2026_9_stay_the_same_through_whatever_happens() {
             .execute_batch("PRAGMA foreign_keys = off; DELETE FROM transcript_events; DELETE FROM session_windows")
             .expect("deleted");
     };
+    let moved_by_config = |home: &Home| {
+        AgentList::new(home).add("ops", "stores/ops/openclaw-agent.sqlite");
+        rename(home, "ops/agent", "../stores/ops");
+    };
     let live_files_gone = |home: &Home| {
         rename(home, "main/sessions", "main/sessions-of-yesterday");
     };
@@ -309,6 +313,7 @@ fn databases_of_2026_9_stay_the_same_through_whatever_happens() {
                 &imported_files,
             ),
             ("with all sessions deleted", &deleted),
+            ("with a database moved by the config", &moved_by_config),
             ("with the imported files alone", &live_files_gone),
         ],
     );

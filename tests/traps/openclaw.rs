@@ -4,12 +4,13 @@
 //! wrote down that it cost $0.0042; by the price book it is $0.0056.
 
 use crate::support::{
-    Agent, File, Line, amount, case, claude, message, openclaw, opening, packed, response, rows,
-    telling, telling_of, text,
+    Agent, AgentList, File, Line, amount, case, claude, message, openclaw, opening, packed,
+    response, rows, telling, telling_of, text,
 };
 use clawspend_core::{
     api::Reader,
     report::{Column, ReportRequest},
+    time::UnixMillis,
 };
 use clawspend_tests::home::{Home, drain};
 use jiff::{civil::date, tz::TimeZone};
@@ -376,6 +377,143 @@ fn o16_an_agent_without_an_entry_in_the_config() {
     assert_eq!(telling(&home), expected);
 }
 
+/// A record of Codex, in the middle of 20 November.
+fn codex(second: u32, kind: &str, payload: impl Into<serde_json::Value>) -> Line {
+    let timestamp = format!("2026-11-20T09:00:{second:02}.000Z");
+    Line(json!({"timestamp": timestamp, "type": kind, "payload": payload.into()}))
+}
+
+fn header(thread: &str) -> Line {
+    let payload = json!({"id": thread, "cwd": "/w/codex", "model_provider": "openai", "cli_version": "0.155.1"});
+    codex(0, "session_meta", payload)
+}
+
+fn turn(second: u32, id: &str) -> Line {
+    let payload = json!({"turn_id": id, "cwd": "/w/codex", "model": "gpt-5.5"});
+    codex(second, "turn_context", payload)
+}
+
+/// The `n`-th response of a thread: input 1000 times n, of which 400 were cached, output 10 times n.
+fn used(second: u32, n: u64) -> Line {
+    let count = |input: u64, cached: u64, output: u64| {
+        json!({
+            "input_tokens": input, "cached_input_tokens": cached, "output_tokens": output,
+            "reasoning_output_tokens": output / 2, "total_tokens": input + output
+        })
+    };
+    let upto = n * (n + 1) / 2;
+    let info = json!({
+        "total_token_usage": count(1000 * upto, 400 * n, 10 * upto),
+        "last_token_usage": count(1000 * n, 400, 10 * n), "model_context_window": 258_400
+    });
+    codex(
+        second,
+        "event_msg",
+        json!({"type": "token_count", "info": info, "rate_limits": null}),
+    )
+}
+
+fn rollout(thread: &str, records: impl IntoIterator<Item = Line>) -> File {
+    let name = format!("rollout-2026-11-20T09-00-00-{thread}.jsonl");
+    openclaw(
+        &format!("main/agent/codex-home/sessions/2026/11/20/{name}"),
+        [header(thread)].into_iter().chain(records),
+    )
+}
+
+/// OpenClaw's row for a turn: the figures of its last response.
+fn mirror(id: &str, turn: &str, n: u64) -> Line {
+    let usage = json!({"input": 1000 * n - 400, "output": 10 * n, "cacheRead": 400, "cacheWrite": 0, "cost": {"total": 0}});
+    by("openai-codex", "gpt-5.5")
+        .with("id", id)
+        .with("message.usage", usage)
+        .with(
+            "message.idempotencyKey",
+            format!("codex-app-server:thread-1:{turn}:assistant"),
+        )
+}
+
+/// Three responses at $5, $0.50 and $30 per million, and the next turn, of which the rollout knows nothing yet.
+#[test]
+fn o17_a_turn_of_codex_is_told_by_its_rollout_and_mirrored() {
+    let told = rollout(
+        "thread-1",
+        [turn(1, "turn-1"), used(2, 1), used(3, 2), used(4, 3)],
+    );
+    case(
+        &[
+            live([mirror("e1", "turn-1", 3), mirror("e2", "turn-2", 4)]),
+            told.clone(),
+        ],
+        [
+            "2026-11-20 openclaw /w/claw main s1 gpt-5.5 | 4 | 8400 100 1600 0 0 | 0.045800000",
+            "counted 5, no_usage 3",
+        ],
+    );
+    // Whatever a mirror says: its turn is known better. In the database too.
+    let home = Home::new();
+    let agent = Agent::new(&home, "main");
+    agent.session("s1", [mirror("e1", "turn-1", 9)]);
+    told.write(&home);
+    let expected = [
+        "2026-11-20 openclaw /w/claw main s1 gpt-5.5 | 3 | 4800 60 1200 0 0 | 0.026400000",
+        "counted 4, no_usage 3",
+    ];
+    assert_eq!(telling(&home), expected);
+}
+
+/// Codex repeats its counts when nothing new was used, copies whole threads to forks, and packs old files.
+#[test]
+fn o28_what_codex_writes_again_counts_once() {
+    let limits = codex(
+        5,
+        "event_msg",
+        json!({"type": "token_count", "info": null, "rate_limits": {}}),
+    );
+    let records = [
+        turn(1, "turn-1"),
+        used(2, 1),
+        used(3, 1),
+        limits,
+        turn(6, "turn-2"),
+        used(7, 1),
+        used(8, 2),
+    ];
+    let fork = [header("thread-1")].into_iter().chain(records.clone());
+    let fork = rollout("thread-2", fork.chain([turn(20, "turn-3"), used(21, 3)]));
+    let mut packed = rollout("thread-1", records.clone());
+    packed.path = packed
+        .path
+        .replace("sessions/2026/11/20", "archived_sessions")
+        + ".zst";
+    packed.bytes = zstd::encode_all(packed.bytes.as_slice(), 3).expect("packed in memory");
+    let expected = [
+        "2026-11-20 openclaw /w/codex main thread-1 gpt-5.5 | 2 | 2200 30 800 0 0 | 0.012300000",
+        "2026-11-20 openclaw /w/codex main thread-2 gpt-5.5 | 1 | 2600 30 400 0 0 | 0.014100000",
+    ];
+    let [first, second] = expected;
+    case(
+        &[rollout("thread-1", records), packed, fork],
+        [first, second, "counted 7, no_usage 14, zero_usage 6"],
+    );
+}
+
+/// Of a turn without an id nothing tells whether it is mirrored; so only the mirror counts.
+#[test]
+fn o29_a_turn_of_codex_without_an_id() {
+    let nameless = codex(1, "turn_context", json!({"model": "gpt-5.5"}));
+    case(
+        &[
+            rollout("thread-1", [nameless, used(2, 1)]),
+            live([mirror("e1", "turn-1", 1)]),
+        ],
+        [
+            "2026-11-20 openclaw /w/claw main s1 gpt-5.5 | 1 | 600 10 400 0 0 | 0.003500000",
+            "counted 1, no_usage 3, not_assistant 1",
+        ],
+    );
+}
+
 /// A row that stands for a turn of the Codex harness, whose own log is not there.
 #[test]
 fn o18_a_mirrored_turn_of_codex_counts_once() {
@@ -577,4 +715,65 @@ fn o26_packed_events_of_a_database() {
     assert_eq!(telling(&home), expected);
     let totals = home.everything().totals;
     assert_eq!(amount(&totals), "1 | 800 300 5000 0 0 | 0.004200000");
+}
+
+/// The config may put an agent's database anywhere; OpenClaw's own list says where.
+#[test]
+fn o27_an_agents_database_moved_by_the_config() {
+    let home = Home::new();
+    let folders = [
+        home.path().join("elsewhere/ops"),
+        home.path().join(".openclaw/stores/web"),
+    ];
+    let agents = folders.clone().map(|folder| Agent::at(&folder));
+    let list = AgentList::new(&home);
+    list.add(
+        "ops",
+        &folders[0]
+            .join("openclaw-agent.sqlite")
+            .display()
+            .to_string(),
+    );
+    list.add("web", "stores/web/openclaw-agent.sqlite");
+    list.add("main", "agents/main/agent/openclaw-agent.sqlite");
+    list.add("gone", "stores/gone/openclaw-agent.sqlite");
+    list.add("shared", "state/memory/shared-0123456789abcdef.sqlite");
+    let main = Agent::new(&home, "main");
+    main.session("s1", [message("e1")]);
+    agents[0].session("s2", [message("e2")]);
+    agents[1].session("s3", [message("e3")]);
+    let row = |agent: &str, amount: &str| {
+        format!("2026-11-20 openclaw /w/claw {agent} claude-sonnet-5 | {amount}")
+    };
+    let one = "1 | 800 300 5000 0 0 | 0.004200000";
+    let mut ingest = home.ingest();
+    let expected = [
+        ONE.to_owned(),
+        row("ops s2", one),
+        row("web s3", one),
+        "counted 3, no_usage 3".to_owned(),
+    ];
+    assert_eq!(telling_of(&home, &mut ingest), expected);
+    // Between full scans it is looked at like any other file.
+    agents[0].event("s2", 2, &message("e4"));
+    ingest.examine(&[folders[0].join("openclaw-agent.sqlite-wal")]);
+    while ingest.is_behind() {
+        ingest.step(UnixMillis::now()).expect("a batch");
+    }
+    let ops = row("ops s2", "2 | 1600 600 10000 0 0 | 0.008400000");
+    assert_eq!(rows(&home.everything())[1], ops);
+    // A list that cannot be read takes nothing away, and is told.
+    list.owner
+        .pragma_update(None, "locking_mode", "exclusive")
+        .expect("set");
+    list.add("locked", "stores/locked/openclaw-agent.sqlite");
+    agents[1].event("s3", 2, &message("e5"));
+    let expected = [
+        ONE.to_owned(),
+        ops,
+        row("web s3", "2 | 1600 600 10000 0 0 | 0.008400000"),
+        "counted 5, no_usage 3".to_owned(),
+        "database_busy".to_owned(),
+    ];
+    assert_eq!(telling_of(&home, &mut ingest), expected);
 }

@@ -321,3 +321,26 @@ impl Agent {
         self.owner.execute(sql, values).expect(sql);
     }
 }
+
+/// The database of a whole install, in which OpenClaw lists those of its agents.
+pub(crate) struct AgentList {
+    pub(crate) owner: Connection,
+}
+
+impl AgentList {
+    pub(crate) fn new(home: &Home) -> Self {
+        let folder = home.path().join(".openclaw/state");
+        fs::create_dir_all(&folder).expect("can be created");
+        let owner = Connection::open(folder.join("openclaw.sqlite")).expect("a database");
+        let sql = "PRAGMA journal_mode = wal; CREATE TABLE agent_databases (
+            agent_id TEXT NOT NULL, path TEXT NOT NULL, schema_version INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
+            size_bytes INTEGER, PRIMARY KEY (agent_id, path)) STRICT";
+        owner.execute_batch(sql).expect(sql);
+        Self { owner }
+    }
+
+    pub(crate) fn add(&self, agent: &str, path: &str) {
+        let sql = "INSERT INTO agent_databases VALUES (?1, ?2, 23, 0, NULL)";
+        self.owner.execute(sql, (agent, path)).expect(sql);
+    }
+}

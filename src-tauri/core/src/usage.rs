@@ -98,6 +98,10 @@ pub struct Modifiers {
     pub web_searches: u32,
 }
 
+/// The [`Observation::rank`] of a record that only stands for responses which have a log of their own: it counts where
+/// that log was not read.
+pub const MIRROR_RANK: u8 = u8::MAX;
+
 /// How a dedupe group's identity came about; decides how its observations merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Identity {

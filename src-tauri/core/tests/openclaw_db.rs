@@ -830,6 +830,7 @@ fn the_reader_makes_no_plain_file_call() {
     let sources = [
         include_str!("../src/follow/openclaw_db.rs"),
         include_str!("../src/follow/openclaw_db/guest.rs"),
+        include_str!("../src/follow/openclaw_db/list.rs"),
         include_str!("../src/follow/openclaw_db/schema.rs"),
     ];
     for call in ["File::", "fs::read", "fs::copy", "fs::write", "OpenOptions"] {

@@ -1,6 +1,7 @@
 //! One file per way a usage record is written. Pure: bytes in, meaning out; no disk, no clock.
 
 pub mod claude_code;
+pub mod codex;
 mod hash;
 mod json;
 pub mod openclaw;
@@ -43,6 +44,10 @@ pub struct Carry {
     pub project: Option<String>,
     /// Time of the last record that had one.
     pub at: Option<UnixMillis>,
+    /// Codex's turn that is under way.
+    pub turn: Option<String>,
+    /// Hash of what Codex's thread had used when it last said so.
+    pub used: Option<u64>,
 }
 
 /// What reading a record comes to: something that counts, or why nothing does.

@@ -1,14 +1,14 @@
 //! OpenClaw's transcripts, in files or database rows: one JSON event each, assistant `message` events carry `usage`.
 
 use super::{
-    Carry, Context, Reading, hash,
+    Carry, Context, Reading, codex, hash,
     json::{self, Cursor, Value},
     plausible,
 };
 use crate::{
     money::NanoUsd,
     time::UnixMillis,
-    usage::{Fault, Identity, Line, Modifiers, Observation, Reason, Source, Tokens},
+    usage::{Fault, Identity, Line, MIRROR_RANK, Modifiers, Observation, Reason, Source, Tokens},
 };
 use std::borrow::Cow;
 
@@ -91,20 +91,23 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
         .or(carry.at)
         .ok_or(Fault::BadTimestamp)?;
     let session = known(&carry.session).unwrap_or(Cow::Borrowed(&context.session));
-    let id = record.id.text();
-    let cluster = match &id {
-        Some(id) => event_cluster(id, own_time, tokens),
+    let own = || match record.id.text() {
+        Some(id) => event_cluster(&id, own_time, tokens),
         None => nameless_cluster(&session, at, &model, tokens),
+    };
+    let (cluster, identity, rank) = match message.mirrored_turn() {
+        Some(turn) => (turn, Identity::Weak, MIRROR_RANK),
+        None => (own(), Identity::Strong, context.rank),
     };
     Ok(Box::new(Observation {
         cluster,
-        identity: Identity::Strong,
+        identity,
         request: 0,
         line: hash::id(&record.id.bytes()),
         parent: hash::id(&record.parent.bytes()),
         at,
         source: Source::OpenClaw,
-        rank: context.rank,
+        rank,
         forked: false,
         has_speed: false,
         session,
@@ -252,6 +255,7 @@ struct Message<'a> {
     api: Value<'a>,
     stop: Value<'a>,
     timestamp: Value<'a>,
+    idempotency_key: Value<'a>,
     usage: Usage<'a>,
 }
 
@@ -267,12 +271,23 @@ impl<'a> Message<'a> {
                 b"api" => message.api = cursor.value()?,
                 b"stopReason" => message.stop = cursor.value()?,
                 b"timestamp" => message.timestamp = cursor.value()?,
+                b"idempotencyKey" => message.idempotency_key = cursor.value()?,
                 b"usage" => message.usage = Usage::read(cursor)?,
                 _ => drop(cursor.value()?),
             }
             Some(())
         })?;
         Some(message)
+    }
+
+    /// The cluster of Codex's turn that the message stands for: `codex-app-server:<thread>:<turn>:assistant`.
+    fn mirrored_turn(&self) -> Option<u64> {
+        let key = self.idempotency_key.text()?;
+        let turn = key
+            .strip_prefix("codex-app-server:")?
+            .strip_suffix(":assistant")?;
+        let (_thread, turn) = turn.rsplit_once(':')?;
+        Some(codex::turn_cluster(turn))
     }
 }
 

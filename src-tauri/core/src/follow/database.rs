@@ -14,7 +14,10 @@ use crate::{
     },
     time::UnixMillis,
 };
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::Path,
+};
 
 /// Reads rows and archives; how far that went is committed with them. `known` holds the cursors in memory,
 /// so that a look does not cost more the longer the history; it is to be emptied when a commit fails.
@@ -67,7 +70,7 @@ pub(super) fn read(
         return Err(error.into());
     }
     let reading =
-        reading.map_err(|incomplete| ReadError::Incomplete(problem(pending, &incomplete)))?;
+        reading.map_err(|incomplete| ReadError::Incomplete(problem(path, &incomplete)))?;
     for (session, facts) in &reading.sessions {
         batch.describe_session(state.source, session, facts)?;
     }
@@ -110,7 +113,8 @@ pub(super) fn half_known(known: &Known) -> Option<Problem> {
     })
 }
 
-fn problem(pending: &Pending, incomplete: &Incomplete) -> Problem {
+/// Tells of a database that could not be read.
+pub(super) fn problem(path: &Path, incomplete: &Incomplete) -> Problem {
     Problem {
         code: if incomplete.passes() {
             "database_busy"
@@ -118,7 +122,7 @@ fn problem(pending: &Pending, incomplete: &Incomplete) -> Problem {
             "database_unknown"
         }
         .into(),
-        message: format!("{}: {incomplete}", pending.path.display()),
+        message: format!("{}: {incomplete}", path.display()),
         hint: if incomplete.passes() {
             "nothing to do: its figures stay as they were last read, and it is tried again"
         } else {

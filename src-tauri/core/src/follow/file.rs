@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::Problem,
-    dialects::{Carry, Context, claude_code, openclaw, openclaw_session},
+    dialects::{Carry, Context, claude_code, codex, openclaw, openclaw_session},
     ledger::{
         Batch, LedgerError, Place,
         files::{BROKEN_PLACES, FileState},
@@ -130,6 +130,7 @@ pub(super) fn parse<'a>(
 ) -> Line<'a> {
     match kind {
         Kind::ClaudeJsonl => claude_code::parse(line, context, carry),
+        Kind::CodexJsonl | Kind::CodexArchive => codex::parse(line, context, carry),
         _ => openclaw::parse(line, context, carry),
     }
 }
@@ -268,7 +269,7 @@ pub(super) fn read(
     if log.kind == Kind::OpenClawIndex {
         return read_index(&file, stat, state, batch, room, now);
     }
-    if log.kind == Kind::OpenClawArchive {
+    if matches!(log.kind, Kind::OpenClawArchive | Kind::CodexArchive) {
         return read_archive(path, stat, log, state, batch, room, buffer, now);
     }
     let mut carry: Carry = serde_json::from_str(&state.carry).unwrap_or_default();

@@ -51,6 +51,8 @@ pub struct Follower {
     by_identity: FxHashMap<(u64, u64), String>,
     /// Rows of the files that the last full scan met.
     met: FxHashSet<i64>,
+    /// Agents' databases that OpenClaw's own list puts outside the roots.
+    elsewhere: HashMap<PathBuf, LogFile>,
     /// Files whose last line has no newline yet.
     waiting: HashSet<PathBuf>,
     /// Databases that could not be read: when to try again, and how long to wait after that.
@@ -161,6 +163,7 @@ impl Follower {
             known: FxHashMap::default(),
             by_identity: FxHashMap::default(),
             met: FxHashSet::default(),
+            elsewhere: HashMap::new(),
             waiting: HashSet::new(),
             blocked: HashMap::new(),
             cursors: HashMap::new(),
@@ -242,6 +245,10 @@ impl Follower {
         for root in self.roots.clone() {
             self.walk(&root, &root.path, &mut seen, &mut pending);
         }
+        self.find_elsewhere();
+        for (path, log) in self.elsewhere.clone() {
+            self.look(Source::OpenClaw, &path, log, &mut seen, &mut pending);
+        }
         for file in &mut pending {
             file.thorough = true;
         }
@@ -279,6 +286,10 @@ impl Follower {
             if self.blocked.get(&path).is_some_and(|(next, _)| *next > now) {
                 continue;
             }
+            if let Some(log) = self.elsewhere.get(&path).cloned() {
+                self.look(Source::OpenClaw, &path, log, &mut seen, &mut pending);
+                continue;
+            }
             let Some(root) = self
                 .roots
                 .iter()
@@ -290,6 +301,31 @@ impl Follower {
             self.walk(&root, &path, &mut seen, &mut pending);
         }
         in_order(pending)
+    }
+
+    /// Asks OpenClaw's lists for agents' databases that walking the roots does not meet. A list that cannot be read
+    /// takes nothing away.
+    fn find_elsewhere(&mut self) {
+        let roots = self.roots.iter();
+        let states = roots
+            .filter(|root| root.source == Source::OpenClaw)
+            .filter_map(|root| root.path.parent().map(Path::to_owned));
+        for state in states.collect::<Vec<_>>() {
+            match openclaw_db::listed(&state) {
+                Ok(listed) => {
+                    let outside = listed.into_iter().filter(|(_, path)| {
+                        !self.roots.iter().any(|root| path.starts_with(&root.path))
+                    });
+                    let logs = outside.map(|(agent, path)| (path, roots::database_of(agent)));
+                    self.elsewhere.extend(logs.collect::<Vec<_>>());
+                }
+                Err(incomplete) => {
+                    let problem =
+                        database::problem(&state.join("state/openclaw.sqlite"), &incomplete);
+                    self.problems.insert(state, problem);
+                }
+            }
+        }
     }
 
     fn walk(
@@ -307,7 +343,9 @@ impl Follower {
         for entry in walk {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
-                    self.look(root, entry.path(), seen, pending);
+                    if let Some(log) = roots::classify(root.source, entry.path()) {
+                        self.look(root.source, entry.path(), log, seen, pending);
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => self.blame(&error, from),
@@ -343,14 +381,12 @@ impl Follower {
 
     fn look(
         &mut self,
-        root: &RootSpec,
+        source: Source,
         path: &Path,
+        log: LogFile,
         seen: &mut FxHashSet<(u64, u64)>,
         pending: &mut Vec<Pending>,
     ) {
-        let Some(log) = roots::classify(root.source, path) else {
-            return;
-        };
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -379,7 +415,7 @@ impl Follower {
         if !unchanged {
             pending.push(Pending {
                 path: path.to_owned(),
-                source: root.source,
+                source,
                 known,
                 same,
                 log,

@@ -6,9 +6,11 @@
 //! short read transaction that has ended before anything is decoded or handed out.
 
 mod guest;
+mod list;
 mod schema;
 
 pub use self::guest::{Stamp, stamp};
+pub use self::list::listed;
 
 use self::guest::Guest;
 use self::schema::{Archive, Body, Page, Schema, State};

@@ -54,6 +54,10 @@ pub enum Kind {
     OpenClawDb,
     /// OpenClaw's index of its JSONL sessions, rewritten whole; it tells of no usage.
     OpenClawIndex,
+    /// A rollout of OpenClaw's Codex harness, appended to.
+    CodexJsonl,
+    /// One that Codex has packed with zstd.
+    CodexArchive,
 }
 
 /// Lists every folder to look in, each once: not through a symlink again, and not inside another. Folders
@@ -267,16 +271,15 @@ fn classify_openclaw(names: &[&str]) -> Option<LogFile> {
     let agents = names.iter().rposition(|name| *name == "agents")?;
     let (agent, below) = names[agents + 1..].split_first()?;
     let (session, packed, rank) = match *below {
-        ["agent", "openclaw-agent.sqlite"] => {
-            let context = Context {
-                agent: (*agent).into(),
-                rank: rank::LIVE_DB,
-                ..Context::default()
-            };
-            return Some(LogFile {
-                kind: Kind::OpenClawDb,
-                context,
-            });
+        ["agent", "openclaw-agent.sqlite"] => return Some(database_of((*agent).into())),
+        [
+            "agent",
+            "codex-home",
+            "sessions" | "archived_sessions",
+            ..,
+            name,
+        ] => {
+            return rollout(name, agent);
         }
         ["sessions", "sessions.json"] => return Some(index(agent)),
         ["session-sqlite-import-archive", name] if name.contains(".sessions.json.imported-") => {
@@ -326,6 +329,36 @@ fn index(agent: &str) -> LogFile {
         kind: Kind::OpenClawIndex,
         context: Context {
             agent: agent.into(),
+            ..Context::default()
+        },
+    }
+}
+
+/// `rollout-<time>-<thread>.jsonl`; Codex packs old ones.
+fn rollout(name: &str, agent: &str) -> Option<LogFile> {
+    let stem = name.strip_prefix("rollout-")?;
+    let (stem, kind) = match stem.strip_suffix(".jsonl.zst") {
+        Some(stem) => (stem, Kind::CodexArchive),
+        None => (stem.strip_suffix(".jsonl")?, Kind::CodexJsonl),
+    };
+    // The time looks like "2026-11-20T09-00-00-".
+    let thread = stem.get(20..).unwrap_or(stem);
+    let context = Context {
+        session: thread.into(),
+        agent: agent.into(),
+        rank: rank::LIVE_FILE,
+        ..Context::default()
+    };
+    Some(LogFile { kind, context })
+}
+
+/// The live database of this agent, wherever it lies.
+pub(super) fn database_of(agent: String) -> LogFile {
+    LogFile {
+        kind: Kind::OpenClawDb,
+        context: Context {
+            agent,
+            rank: rank::LIVE_DB,
             ..Context::default()
         },
     }

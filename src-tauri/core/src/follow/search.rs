@@ -77,9 +77,9 @@ fn read(file: &Pending, visit: &mut dyn FnMut(&Path, u64, &Observation<'_>)) -> 
                     }
                 }
             }
-            Kind::OpenClawArchive => archive::open(path)
+            Kind::OpenClawArchive | Kind::CodexArchive => archive::open(path)
                 .and_then(|bytes| lines(Lines::new(bytes, 0, Vec::new()), log, take)),
-            Kind::ClaudeJsonl | Kind::OpenClawJsonl => File::open(path)
+            Kind::ClaudeJsonl | Kind::OpenClawJsonl | Kind::CodexJsonl => File::open(path)
                 .and_then(|bytes| lines(Lines::new(bytes, 0, Vec::new()), log, take)),
         };
     done.map_err(|error| error.to_string())

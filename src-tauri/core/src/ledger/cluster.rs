@@ -10,7 +10,7 @@ use super::{
 use crate::{
     money::NanoUsd,
     time::UnixMillis,
-    usage::{Identity, Modifiers, Observation, Source, Tokens},
+    usage::{Identity, MIRROR_RANK, Modifiers, Observation, Source, Tokens},
 };
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
@@ -309,7 +309,18 @@ impl Cluster {
                 group.first.improve(&variant.first, texts)?;
             }
         }
-        Ok(groups.into_iter().flatten().collect())
+        let mut groups: SmallVec<[Group; 1]> = groups.into_iter().flatten().collect();
+        // A mirror says whose the responses are; what they used, it says only where nothing else does.
+        let is_mirror = |group: &Group| group.best.rank == MIRROR_RANK;
+        if let Some(mirror) = groups.iter().copied().find(is_mirror)
+            && !groups.iter().all(is_mirror)
+        {
+            groups.retain(|group| !is_mirror(group));
+            for group in &mut groups {
+                group.first.seen.owner = mirror.first.seen.owner;
+            }
+        }
+        Ok(groups)
     }
 
     /// An id is reused when one file holds two main lines of it that differ in input and do not follow

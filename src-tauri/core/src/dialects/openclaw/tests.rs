@@ -118,11 +118,17 @@ fn a_response_is_read_whole() {
         "/message/idempotencyKey",
         json!("codex-app-server:t:1:assistant"),
     );
+    let turn = Observation {
+        cluster: codex::turn_cluster("1"),
+        identity: Identity::Weak,
+        rank: MIRROR_RANK,
+        ..observed()
+    };
     assert_means(
         "O18 mirror of a Codex turn",
         &mirror,
         &Carry::default(),
-        observed(),
+        turn,
     );
 }
 

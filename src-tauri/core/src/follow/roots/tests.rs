@@ -241,7 +241,8 @@ fn claude_files_are_told_by_their_path() {
 #[test]
 fn openclaw_files_are_told_by_their_path() {
     use Kind::{
-        OpenClawArchive as Packed, OpenClawDb as Db, OpenClawIndex as Index, OpenClawJsonl as Jsonl,
+        CodexArchive, CodexJsonl, OpenClawArchive as Packed, OpenClawDb as Db,
+        OpenClawIndex as Index, OpenClawJsonl as Jsonl,
     };
     const HEX: &str = "f6462a0f3b1740808df9290e393a5996";
     let state = spec(OPENCLAW, "/h/.openclaw/agents");
@@ -254,9 +255,20 @@ fn openclaw_files_are_told_by_their_path() {
         ("main/agent/openclaw-agent.sqlite-wal", None),
         ("main/agent/incognito-openclaw-agent.sqlite", None),
         (
-            "main/agent/codex-home/sessions/2026/11/20/rollout-1.jsonl",
+            &format!(
+                "main/agent/codex-home/sessions/2026/11/20/rollout-2026-11-20T09-00-00-{HEX}.jsonl"
+            ),
+            Some((CodexJsonl, "main", HEX, 1)),
+        ),
+        (
+            "main/agent/codex-home/archived_sessions/rollout-1.jsonl.zst",
+            Some((CodexArchive, "main", "1", 1)),
+        ),
+        (
+            "main/agent/codex-home/sessions/2026/11/20/notes.jsonl",
             None,
         ),
+        ("main/agent/codex-home/history.jsonl", None),
         ("main/sessions/s1.jsonl", Some((Jsonl, "main", "s1", 1))),
         (
             "main/sessions/s1-topic-42.jsonl",
