@@ -1,6 +1,7 @@
 //! Every way in which following files fails, by its number in `docs/following.md`.
 
 mod files;
+mod machine;
 mod told;
 
 #[expect(dead_code, reason = "the rest is for the tests it was made for")]
