@@ -1,6 +1,7 @@
 //! Every way in which following files fails, by its number in `docs/following.md`.
 
 mod files;
+mod ledger;
 mod machine;
 mod told;
 
