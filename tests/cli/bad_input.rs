@@ -141,7 +141,7 @@ fn a_line_without_any_time_before_it_is_broken() {
 }
 
 #[test]
-fn a_line_of_a_hundred_megabytes_is_passed_over_in_little_memory() {
+fn f15_a_line_of_a_hundred_megabytes_is_passed_over_in_little_memory() {
     let home = Home::new();
     let path = home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
     let offset = fs::metadata(&path).expect("a file").len();
@@ -191,7 +191,7 @@ mod peak_memory {
 }
 
 #[test]
-fn a_last_line_without_newline_waits_for_its_end() {
+fn f12_a_last_line_without_newline_waits_for_its_end() {
     let home = Home::new();
     let path = home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
     let line = response(2, NINE, 10);
@@ -237,7 +237,7 @@ mod links {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn links_to_nowhere_and_in_circles_are_passed_over_and_a_file_counts_once() {
+    fn f39_links_to_nowhere_and_in_circles_are_passed_over_and_a_file_counts_once() {
         let home = Home::new();
         let path = home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
         let folder = path.parent().expect("a folder");
@@ -255,7 +255,7 @@ mod links {
 
 #[cfg(unix)]
 #[test]
-fn a_link_to_itself_is_told_and_the_rest_counts() {
+fn f39_a_link_to_itself_is_told_and_the_rest_counts() {
     let home = Home::new();
     home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
     let link = home.path().join(".claude/projects/p/self.jsonl");
@@ -399,7 +399,7 @@ fn database(home: &Home) -> Connection {
 }
 
 #[test]
-fn a_database_in_use_is_told_and_read_later() {
+fn f30_a_database_in_use_is_told_and_read_later() {
     let home = Home::new();
     home.openclaw_fixture();
     home.claude("p/a.jsonl", &[response(1, NINE + MINUTE, 10)]);
@@ -433,7 +433,7 @@ fn a_database_in_use_is_told_and_read_later() {
 }
 
 #[test]
-fn a_database_of_an_unknown_kind_is_told_and_the_rest_counts() {
+fn f30_a_database_of_an_unknown_kind_is_told_and_the_rest_counts() {
     let home = Home::new();
     home.openclaw_fixture();
     assert_eq!(responses(&home), 17);

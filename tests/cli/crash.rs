@@ -48,7 +48,7 @@ fn sound(home: &Home) {
 }
 
 #[test]
-fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
+fn f17_a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
     let mut random = Random::new();
     let home = Home::new();
     let options = Options {
@@ -100,7 +100,7 @@ fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
 }
 
 #[test]
-fn a_watch_killed_while_a_writer_appends_loses_and_doubles_nothing() {
+fn f17_a_watch_killed_while_a_writer_appends_loses_and_doubles_nothing() {
     const LINES: u32 = 300;
     let mut random = Random::new();
     let mut home = Home::new();

@@ -17,7 +17,7 @@ fn home(responses: u32) -> Home {
 }
 
 #[test]
-fn a_damaged_ledger_is_set_aside_rebuilt_and_told() {
+fn f22_a_damaged_ledger_is_set_aside_rebuilt_and_told() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 3] = [
         ("all of it", |bytes| {
@@ -59,7 +59,7 @@ fn a_damaged_ledger_is_set_aside_rebuilt_and_told() {
 }
 
 #[test]
-fn an_empty_file_becomes_a_ledger() {
+fn f22_an_empty_file_becomes_a_ledger() {
     let home = home(1);
     home.write("data/ledger.sqlite", "");
     let report: Value = serde_json::from_str(&home.tell(REPORT)).expect("JSON");
@@ -153,7 +153,7 @@ mod room {
 
     /// Blocks of 512 bytes: enough for the schema, not for the responses.
     #[test]
-    fn a_file_that_may_not_grow_fails_with_a_hint_and_loses_nothing() {
+    fn f20_a_file_that_may_not_grow_fails_with_a_hint_and_loses_nothing() {
         let (limited, free) = (home(4_000), home(4_000));
         let answer = shell(&limited, "ulimit -f 600; trap '' XFSZ; exec \"$0\" \"$@\"");
         assert_eq!((answer.code, answer.out.as_str()), (Some(1), ""));
@@ -173,7 +173,7 @@ mod room {
     }
 
     #[test]
-    fn a_full_disk_is_told() {
+    fn f20_a_full_disk_is_told() {
         let home = home(4_000);
         std::fs::create_dir(home.data()).expect("a folder");
         let mounts = "mount -t tmpfs -o size=384k none \"$CLAWSPEND_DATA_DIR\"";

@@ -1,10 +1,11 @@
 //! Every way in which following files fails, by its number in `docs/following.md`.
 
+mod database;
 mod files;
 mod ledger;
 mod machine;
 mod told;
+mod watching;
 
-#[expect(dead_code, reason = "the rest is for the tests it was made for")]
 #[path = "../pipeline/support.rs"]
 mod support;

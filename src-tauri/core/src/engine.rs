@@ -753,7 +753,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sleep_and_set_clocks_are_noticed() {
+    fn f37_f38_sleep_and_set_clocks_are_noticed() {
         let seconds = Duration::from_secs;
         for (case, mono, wall, expected) in [
             ("an ordinary beat", seconds(15), 15_004, false),
