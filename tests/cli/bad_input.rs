@@ -280,7 +280,10 @@ fn f39_a_link_to_itself_is_told_and_the_rest_counts() {
 #[cfg(unix)]
 mod permissions {
     use super::{Home, NINE, REPORT, response, responses};
-    use crate::{home::Answer, together::unprivileged};
+    use crate::{
+        home::{Answer, ended},
+        together::unprivileged,
+    };
     use serde_json::Value;
     use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -295,7 +298,8 @@ mod permissions {
         let folder = home.claude("locked/b.jsonl", &[response(2, NINE, 10)]);
         let folder = folder.parent().expect("a folder");
         let file = home.claude("open/c.jsonl", &[response(3, NINE, 10)]);
-        let run = unprivileged(&home);
+        let command = unprivileged(&home);
+        let run = |arguments: &str| ended(&mut command(arguments));
         let report =
             |answer: &Answer| -> Value { serde_json::from_str(&answer.out).expect("JSON") };
         mode(folder, 0o000);
@@ -350,7 +354,8 @@ mod permissions {
     fn a_root_that_may_not_be_read_is_told() {
         let home = Home::new();
         home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
-        let run = unprivileged(&home);
+        let command = unprivileged(&home);
+        let run = |arguments: &str| ended(&mut command(arguments));
         let root = home.path().join(".claude/projects");
         mode(&root, 0o000);
         let doctor: Value = serde_json::from_str(&run("doctor --json").out).expect("JSON");
@@ -371,7 +376,8 @@ mod permissions {
         let home = Home::new();
         home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
         fs::create_dir(home.data()).expect("a folder");
-        let run = unprivileged(&home);
+        let command = unprivileged(&home);
+        let run = |arguments: &str| ended(&mut command(arguments));
         mode(&home.data(), 0o500);
         assert_eq!(
             run(REPORT),

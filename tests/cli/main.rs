@@ -9,3 +9,5 @@ mod human;
 mod ledger;
 mod together;
 mod usage;
+#[cfg(target_os = "linux")]
+mod watching;

@@ -66,9 +66,9 @@ fn f23_a_second_watch_reads_and_takes_over() {
     assert_eq!(second.next().0, 3);
 }
 
-/// Runs commands in a home as somebody for whom modes count: `nobody`, when this is root.
+/// Makes commands in a home that run as somebody for whom modes count: `nobody`, when this is root.
 #[cfg(unix)]
-pub(crate) fn unprivileged(home: &Home) -> impl Fn(&str) -> crate::home::Answer {
+pub(crate) fn unprivileged(home: &Home) -> impl Fn(&str) -> std::process::Command {
     use std::os::unix::{fs::MetadataExt as _, process::CommandExt as _};
     const NOBODY: u32 = 65_534;
     let root = std::fs::metadata(home.path()).expect("home").uid() == 0;
@@ -85,7 +85,7 @@ pub(crate) fn unprivileged(home: &Home) -> impl Fn(&str) -> crate::home::Answer 
             home.prepare(&mut command);
             command.uid(NOBODY).gid(NOBODY);
         }
-        crate::home::ended(&mut command)
+        command
     }
 }
 

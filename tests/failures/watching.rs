@@ -9,7 +9,7 @@ use clawspend_core::{
     engine::{Handle, Update},
     time::UnixMillis,
 };
-use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, rest};
 use filetime::FileTime;
 use std::{
     fs::{self, OpenOptions},
@@ -41,8 +41,7 @@ fn append(path: &Path, text: &str) {
 
 /// A file that nobody has written to for an hour is looked at by a walk over everything only.
 fn age(path: &Path) {
-    let then = UnixMillis::now().plus(-3_600_000).0 / 1_000;
-    filetime::set_file_mtime(path, FileTime::from_unix_time(then, 0)).expect("settable");
+    rest(path).expect("our own file");
 }
 
 fn live(home: &Home) -> (Handle, Receiver<Update>) {

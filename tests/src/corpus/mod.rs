@@ -35,9 +35,15 @@ use conversation::{Conversation, Fork};
 use jiff::civil::{Date, date};
 use random::Random;
 use state_dir::{FATES, Fate, OpenClawSession, write_agent};
-use std::{io, path::Path};
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 use text::Text;
 use truth::Tally;
+use walkdir::WalkDir;
 
 /// What to make; the same options give the same bytes.
 #[derive(Debug, Clone)]
@@ -106,7 +112,8 @@ impl Corpus {
         corpus
     }
 
-    /// Writes `.claude` and `.openclaw` below `home`.
+    /// Writes `.claude` and `.openclaw` below `home`; nobody seems to have written to them for an hour, so that a
+    /// last line that was cut short waits for nobody.
     ///
     /// # Errors
     /// Those of writing files.
@@ -122,6 +129,11 @@ impl Corpus {
                 &text,
                 &mut tally,
             )?;
+        }
+        for below in [".claude", ".openclaw"].map(|folder| home.join(folder)) {
+            if below.exists() {
+                rest(&below)?;
+            }
         }
         let (since, end) = window(&self.options);
         Ok(tally.truth(since, end - 1))
@@ -163,6 +175,22 @@ impl Corpus {
             session.start = start(random, from, to, session.bytes);
         }
     }
+}
+
+/// Makes a file, or all below a folder, look as if nobody had written to it for an hour.
+///
+/// # Errors
+/// Those of setting a file's time.
+pub fn rest(path: &Path) -> io::Result<()> {
+    let then = SystemTime::now() - Duration::from_secs(3600);
+    for entry in WalkDir::new(path) {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            let file = File::options().append(true).open(entry.path())?;
+            file.set_modified(then)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a size such as `500K`, `64M` or `1G`.
