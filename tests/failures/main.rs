@@ -4,6 +4,7 @@ mod database;
 mod files;
 mod ledger;
 mod machine;
+mod table;
 mod told;
 mod watching;
 
