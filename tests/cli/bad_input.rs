@@ -141,7 +141,7 @@ fn a_line_without_any_time_before_it_is_broken() {
 }
 
 #[test]
-fn a_line_of_a_hundred_megabytes_is_passed_over_in_little_memory() {
+fn f15_a_line_of_a_hundred_megabytes_is_passed_over_in_little_memory() {
     let home = Home::new();
     let path = home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
     let offset = fs::metadata(&path).expect("a file").len();
@@ -191,7 +191,7 @@ mod peak_memory {
 }
 
 #[test]
-fn a_last_line_without_newline_waits_for_its_end() {
+fn f12_a_last_line_without_newline_waits_for_its_end() {
     let home = Home::new();
     let path = home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
     let line = response(2, NINE, 10);
@@ -237,7 +237,7 @@ mod links {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn links_to_nowhere_and_in_circles_are_passed_over_and_a_file_counts_once() {
+    fn f39_links_to_nowhere_and_in_circles_are_passed_over_and_a_file_counts_once() {
         let home = Home::new();
         let path = home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
         let folder = path.parent().expect("a folder");
@@ -255,7 +255,7 @@ mod links {
 
 #[cfg(unix)]
 #[test]
-fn a_link_to_itself_is_told_and_the_rest_counts() {
+fn f39_a_link_to_itself_is_told_and_the_rest_counts() {
     let home = Home::new();
     home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
     let link = home.path().join(".claude/projects/p/self.jsonl");
@@ -280,7 +280,10 @@ fn a_link_to_itself_is_told_and_the_rest_counts() {
 #[cfg(unix)]
 mod permissions {
     use super::{Home, NINE, REPORT, response, responses};
-    use crate::{home::Answer, together::unprivileged};
+    use crate::{
+        home::{Answer, ended},
+        together::unprivileged,
+    };
     use serde_json::Value;
     use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -295,7 +298,8 @@ mod permissions {
         let folder = home.claude("locked/b.jsonl", &[response(2, NINE, 10)]);
         let folder = folder.parent().expect("a folder");
         let file = home.claude("open/c.jsonl", &[response(3, NINE, 10)]);
-        let run = unprivileged(&home);
+        let command = unprivileged(&home);
+        let run = |arguments: &str| ended(&mut command(arguments));
         let report =
             |answer: &Answer| -> Value { serde_json::from_str(&answer.out).expect("JSON") };
         mode(folder, 0o000);
@@ -350,7 +354,8 @@ mod permissions {
     fn a_root_that_may_not_be_read_is_told() {
         let home = Home::new();
         home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
-        let run = unprivileged(&home);
+        let command = unprivileged(&home);
+        let run = |arguments: &str| ended(&mut command(arguments));
         let root = home.path().join(".claude/projects");
         mode(&root, 0o000);
         let doctor: Value = serde_json::from_str(&run("doctor --json").out).expect("JSON");
@@ -371,7 +376,8 @@ mod permissions {
         let home = Home::new();
         home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
         fs::create_dir(home.data()).expect("a folder");
-        let run = unprivileged(&home);
+        let command = unprivileged(&home);
+        let run = |arguments: &str| ended(&mut command(arguments));
         mode(&home.data(), 0o500);
         assert_eq!(
             run(REPORT),
@@ -399,7 +405,7 @@ fn database(home: &Home) -> Connection {
 }
 
 #[test]
-fn a_database_in_use_is_told_and_read_later() {
+fn f30_a_database_in_use_is_told_and_read_later() {
     let home = Home::new();
     home.openclaw_fixture();
     home.claude("p/a.jsonl", &[response(1, NINE + MINUTE, 10)]);
@@ -433,7 +439,7 @@ fn a_database_in_use_is_told_and_read_later() {
 }
 
 #[test]
-fn a_database_of_an_unknown_kind_is_told_and_the_rest_counts() {
+fn f30_a_database_of_an_unknown_kind_is_told_and_the_rest_counts() {
     let home = Home::new();
     home.openclaw_fixture();
     assert_eq!(responses(&home), 17);

@@ -1,7 +1,7 @@
 //! Killed at any moment, the ledger ends up as if nothing had happened.
 
 use crate::home::{Home, PATIENCE, Watch, append, now, response, zone_far_from_midnight};
-use clawspend_tests::corpus::{Corpus, Figures, Options, Row};
+use clawspend_tests::corpus::{Corpus, Figures, Options, Row, rest};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::{
@@ -47,8 +47,35 @@ fn sound(home: &Home) {
     assert_eq!(answer, "ok");
 }
 
+/// Runs a report and kills it, again and again, until one comes to its end; what that one said.
+fn killed_until_done(home: &Home, took: Duration, random: &mut Random) -> String {
+    let mut kills = 0;
+    loop {
+        let mut child = home
+            .command(REPORT)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        // Ever longer, so that an end is reached on any machine; the first never reaches it.
+        let most = took.mul_f64(0.1 * f64::from(kills + 1));
+        let delay = random.below(u64::try_from(most.as_micros()).expect("short").max(1));
+        thread::sleep(Duration::from_micros(delay));
+        child.kill().expect("our child");
+        let output = child.wait_with_output().expect("it ends");
+        if output.status.success() {
+            eprintln!("{kills} kills, a clean run took {took:?}");
+            assert!(kills > 0);
+            return String::from_utf8(output.stdout).expect("UTF-8");
+        }
+        kills += 1;
+        if home.ledger().exists() && kills % 4 == 0 {
+            sound(home);
+        }
+    }
+}
+
 #[test]
-fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
+fn f17_a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
     let mut random = Random::new();
     let home = Home::new();
     let options = Options {
@@ -64,30 +91,7 @@ fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
     let details = home.tell(DETAILS);
     std::fs::remove_dir_all(home.data()).expect("the ledger");
 
-    let mut kills = 0;
-    let told = loop {
-        let mut child = home
-            .command(REPORT)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .expect("the command starts");
-        // Ever longer, so that an end is reached on any machine.
-        let most = took.mul_f64(0.1 * f64::from(kills + 1));
-        let delay = random.below(u64::try_from(most.as_micros()).expect("short").max(1));
-        thread::sleep(Duration::from_micros(delay));
-        child.kill().expect("our child");
-        let output = child.wait_with_output().expect("it ends");
-        if output.status.success() {
-            break String::from_utf8(output.stdout).expect("UTF-8");
-        }
-        kills += 1;
-        if home.ledger().exists() && kills % 4 == 0 {
-            sound(&home);
-        }
-    };
-    eprintln!("{kills} kills, a clean run took {took:?}");
-    assert!(kills > 0);
+    let told = killed_until_done(&home, took, &mut random);
     sound(&home);
     assert_eq!(told, expected);
     assert_eq!(home.tell(REPORT), expected);
@@ -100,7 +104,7 @@ fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
 }
 
 #[test]
-fn a_watch_killed_while_a_writer_appends_loses_and_doubles_nothing() {
+fn f17_a_watch_killed_while_a_writer_appends_loses_and_doubles_nothing() {
     const LINES: u32 = 300;
     let mut random = Random::new();
     let mut home = Home::new();
@@ -129,4 +133,104 @@ fn a_watch_killed_while_a_writer_appends_loses_and_doubles_nothing() {
         LINES + 1
     );
     sound(&home);
+}
+
+/// A corpus that was read, what it comes to, and how long reading it took.
+fn read_corpus(random: &mut Random) -> (Home, String, String, Duration) {
+    let home = Home::new();
+    let options = Options {
+        seed: random.below(1 << 32),
+        bytes: 6 << 20,
+        files: 60,
+        ..Options::default()
+    };
+    Corpus::plan(options).write(home.path()).expect("a corpus");
+    let began = Instant::now();
+    let report = home.tell(REPORT);
+    let took = began.elapsed();
+    let details = home.tell(DETAILS);
+    (home, report, details, took)
+}
+
+/// Every log has become another one, with the same records: all are merged with what the ledger knows.
+#[test]
+fn f17_reading_everything_again_killed_again_and_again_changes_nothing() {
+    let mut random = Random::new();
+    let (home, report, details, took) = read_corpus(&mut random);
+    for entry in walk(&home.path().join(".claude")) {
+        let mut bytes = std::fs::read(&entry).expect("a log");
+        bytes.insert(1, b' ');
+        std::fs::write(&entry, bytes).expect("room");
+        rest(&entry).expect("our own file");
+    }
+    assert_eq!(killed_until_done(&home, took, &mut random), report);
+    assert!(home.tell(DETAILS) == details, "sessions differ");
+    sound(&home);
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let below = entries.flat_map(|entry| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            walk(&path)
+        } else {
+            vec![path]
+        }
+    });
+    below.collect()
+}
+
+/// Costs of another price book are computed anew, in one transaction.
+#[test]
+fn f17_repricing_killed_again_and_again_ends_with_the_prices_of_today() {
+    let mut random = Random::new();
+    let (home, report, details, took) = read_corpus(&mut random);
+    Connection::open(home.ledger())
+        .and_then(|ledger| {
+            ledger.execute_batch(
+                "UPDATE rollups SET cost = cost + 1; UPDATE days SET cost = cost + 1;
+                 UPDATE state SET value = 'another' WHERE key = 'prices'",
+            )
+        })
+        .expect("another book's costs");
+    assert_eq!(killed_until_done(&home, took, &mut random), report);
+    assert!(home.tell(DETAILS) == details, "sessions differ");
+    sound(&home);
+}
+
+/// The schema comes into being in one transaction: afterwards it is all there or none of it.
+#[test]
+fn f18_a_ledger_killed_while_it_is_made_is_made_by_the_next() {
+    let mut random = Random::new();
+    let home = Home::new();
+    home.claude("p/a.jsonl", &[response(1, crate::home::NINE, 10)]);
+    let began = Instant::now();
+    let report = home.tell(REPORT);
+    let took = u64::try_from(began.elapsed().as_micros()).expect("short");
+    for _ in 0..25 {
+        std::fs::remove_dir_all(home.data()).expect("our own folder");
+        let mut child = home
+            .command(REPORT)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the command starts");
+        thread::sleep(Duration::from_micros(random.below(took)));
+        child.kill().expect("our child");
+        child.wait().expect("it ends");
+        if home.ledger().exists() {
+            sound(&home);
+            let ledger = Connection::open(home.ledger()).expect("a ledger");
+            let state: (i64, bool) = ledger
+                .query_row(
+                    "SELECT (SELECT user_version FROM pragma_user_version),
+                            EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'state')",
+                    [],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .expect("a state");
+            assert_eq!(state.0 > 0, state.1);
+        }
+        assert_eq!(home.tell(REPORT), report);
+    }
 }

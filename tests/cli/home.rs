@@ -196,10 +196,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn start(home: &Home) -> Self {
-        let mut child = home
-            .command("today --watch --json")
+        Self::of(&mut home.command("today --watch --json"))
+    }
+
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
             .spawn()
             .expect("the command starts");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));

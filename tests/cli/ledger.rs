@@ -17,7 +17,7 @@ fn home(responses: u32) -> Home {
 }
 
 #[test]
-fn a_damaged_ledger_is_set_aside_rebuilt_and_told() {
+fn f22_a_damaged_ledger_is_set_aside_rebuilt_and_told() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 3] = [
         ("all of it", |bytes| {
@@ -59,7 +59,7 @@ fn a_damaged_ledger_is_set_aside_rebuilt_and_told() {
 }
 
 #[test]
-fn an_empty_file_becomes_a_ledger() {
+fn f22_an_empty_file_becomes_a_ledger() {
     let home = home(1);
     home.write("data/ledger.sqlite", "");
     let report: Value = serde_json::from_str(&home.tell(REPORT)).expect("JSON");
@@ -141,8 +141,11 @@ fn what_is_not_ours_to_write_is_refused_and_left_as_it_is() {
 #[cfg(target_os = "linux")]
 mod room {
     use super::{Connection, Home, REPORT, home};
-    use crate::home::{Answer, ended};
-    use std::process::Command;
+    use crate::home::{Answer, Watch, ended, now, response, zone_far_from_midnight};
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::{Command, Stdio},
+    };
 
     fn shell(home: &Home, script: &str) -> Answer {
         let mut command = Command::new("sh");
@@ -153,7 +156,7 @@ mod room {
 
     /// Blocks of 512 bytes: enough for the schema, not for the responses.
     #[test]
-    fn a_file_that_may_not_grow_fails_with_a_hint_and_loses_nothing() {
+    fn f20_a_file_that_may_not_grow_fails_with_a_hint_and_loses_nothing() {
         let (limited, free) = (home(4_000), home(4_000));
         let answer = shell(&limited, "ulimit -f 600; trap '' XFSZ; exec \"$0\" \"$@\"");
         assert_eq!((answer.code, answer.out.as_str()), (Some(1), ""));
@@ -172,30 +175,117 @@ mod room {
         assert_eq!(limited.tell(REPORT), free.tell(REPORT));
     }
 
+    /// A small disk of one's own, where the machine allows mounts; else a file that may not grow, for which the system
+    /// gives another error.
     #[test]
-    fn a_full_disk_is_told() {
+    fn f20_a_full_disk_is_told() {
         let home = home(4_000);
         std::fs::create_dir(home.data()).expect("a folder");
         let mounts = "mount -t tmpfs -o size=384k none \"$CLAWSPEND_DATA_DIR\"";
         let mut probe = Command::new("unshare");
         home.prepare(probe.args(["-rm", "sh", "-c", mounts]));
-        if !probe.output().is_ok_and(|output| output.status.success()) {
-            eprintln!("not run: this machine allows no mounts of one's own");
-            return;
-        }
-        let script =
-            format!("exec unshare -rm sh -c '{mounts} && exec \"$0\" \"$@\"' \"$0\" \"$@\"");
-        assert_eq!(
-            shell(&home, &script),
-            Answer {
-                code: Some(1),
-                out: String::new(),
-                err: format!(
-                    "clawspend: the disk is full: the ledger {} cannot be written\n\
-                     Hint: free some space; Clawspend goes on by itself\n",
-                    home.ledger().display()
+        let mounted = probe.output().is_ok_and(|output| output.status.success());
+        let path = home.ledger().display().to_string();
+        let (script, told) = if mounted {
+            (
+                format!("exec unshare -rm sh -c '{mounts} && exec \"$0\" \"$@\"' \"$0\" \"$@\""),
+                format!(
+                    "the disk is full: the ledger {path} cannot be written\n\
+                     Hint: free some space; Clawspend goes on by itself\n"
                 ),
+            )
+        } else {
+            (
+                "ulimit -f 600; trap '' XFSZ; exec \"$0\" \"$@\"".to_owned(),
+                format!(
+                    "cannot use the ledger {path}: disk I/O error\n\
+                     Hint: try again; if it stays, run `clawspend doctor`\n"
+                ),
+            )
+        };
+        let expected = Answer {
+            code: Some(1),
+            out: String::new(),
+            err: format!("clawspend: {told}"),
+        };
+        assert_eq!(shell(&home, &script), expected);
+    }
+
+    #[test]
+    fn f20_a_watch_goes_on_by_itself_when_there_is_room_again() {
+        let mut home = Home::new();
+        home.zone = zone_far_from_midnight();
+        let lines: Vec<String> = (1..=4_000)
+            .map(|number| response(number, now(), 10))
+            .collect();
+        home.claude("p/a.jsonl", &lines);
+        let mut command = Command::new("sh");
+        // A soft limit: it can be lifted.
+        let script = "ulimit -S -f 300; trap '' XFSZ; exec \"$0\" today --watch --json";
+        command.args(["-c", script, env!("CARGO_BIN_EXE_clawspend")]);
+        home.prepare(&mut command);
+        let mut watch = Watch::of(command.stderr(Stdio::piped()));
+        let mut told = String::new();
+        let mut errors = BufReader::new(watch.child.stderr.take().expect("a pipe"));
+        errors.read_line(&mut told).expect("a line");
+        let path = home.ledger().display().to_string();
+        assert_eq!(
+            told,
+            format!("clawspend: cannot use the ledger {path}: disk I/O error\n")
+        );
+        let pid = watch.child.id().to_string();
+        let lifted = Command::new("prlimit")
+            .args(["--pid", &pid, "--fsize=unlimited"])
+            .status();
+        assert!(lifted.expect("prlimit runs").success());
+        assert_eq!(watch.next().0, 4_000);
+    }
+
+    /// At every size of 512-byte blocks the ledger and its side files may have: an answer with a hint, or the figures.
+    /// The file that is mapped into memory fails like the others and does not end the process.
+    #[test]
+    fn f21_whichever_file_may_not_grow_it_ends_with_a_hint() {
+        let home = home(40);
+        let free = home.tell(REPORT);
+        let (mut refused, mut answered) = (0, 0);
+        for blocks in [
+            0, 1, 8, 16, 40, 60, 64, 70, 100, 140, 180, 220, 260, 400, 2_000,
+        ] {
+            std::fs::remove_dir_all(home.data()).expect("our own folder");
+            let answer = shell(
+                &home,
+                &format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\""),
+            );
+            let path = home.ledger().display().to_string();
+            if answer.code == Some(0) {
+                answered += 1;
+                assert_eq!(
+                    (answer.out, answer.err),
+                    (free.clone(), String::new()),
+                    "{blocks} blocks"
+                );
+            } else {
+                refused += 1;
+                let told = format!(
+                    "clawspend: cannot use the ledger {path}: disk I/O error\n\
+                     Hint: try again; if it stays, run `clawspend doctor`\n"
+                );
+                let expected = Answer {
+                    code: Some(1),
+                    out: String::new(),
+                    err: told,
+                };
+                assert_eq!(answer, expected, "{blocks} blocks");
             }
+            assert_eq!(
+                home.tell(REPORT),
+                free,
+                "{blocks} blocks, then without a limit"
+            );
+        }
+        assert!(
+            refused > 0 && answered > 0,
+            "{refused} refused, {answered} answered"
         );
     }
 }

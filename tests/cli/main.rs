@@ -12,3 +12,5 @@ mod ledger;
 mod prices;
 mod together;
 mod usage;
+#[cfg(target_os = "linux")]
+mod watching;

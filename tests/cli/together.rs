@@ -7,7 +7,7 @@ use std::process::Stdio;
 const REPORT: &str = "report --since 2026-01-01 --until 2027-12-31 --timezone UTC --json";
 
 #[test]
-fn two_reports_at_once_are_both_right() {
+fn f23_two_reports_at_once_are_both_right() {
     let [home, alone] = [(), ()].map(|()| {
         let home = Home::new();
         let options = Options {
@@ -34,7 +34,7 @@ fn two_reports_at_once_are_both_right() {
 }
 
 #[test]
-fn a_report_beside_a_watch_is_up_to_date() {
+fn f23_a_report_beside_a_watch_is_up_to_date() {
     let mut home = Home::new();
     home.zone = zone_far_from_midnight();
     let log = home.claude("p/a.jsonl", &[response(1, now(), 10)]);
@@ -48,7 +48,7 @@ fn a_report_beside_a_watch_is_up_to_date() {
 }
 
 #[test]
-fn a_second_watch_reads_and_takes_over() {
+fn f23_a_second_watch_reads_and_takes_over() {
     let mut home = Home::new();
     home.zone = zone_far_from_midnight();
     let log = home.claude(
@@ -66,9 +66,9 @@ fn a_second_watch_reads_and_takes_over() {
     assert_eq!(second.next().0, 3);
 }
 
-/// Runs commands in a home as somebody for whom modes count: `nobody`, when this is root.
+/// Makes commands in a home that run as somebody for whom modes count: `nobody`, when this is root.
 #[cfg(unix)]
-pub(crate) fn unprivileged(home: &Home) -> impl Fn(&str) -> crate::home::Answer {
+pub(crate) fn unprivileged(home: &Home) -> impl Fn(&str) -> std::process::Command {
     use std::os::unix::{fs::MetadataExt as _, process::CommandExt as _};
     const NOBODY: u32 = 65_534;
     let root = std::fs::metadata(home.path()).expect("home").uid() == 0;
@@ -85,7 +85,7 @@ pub(crate) fn unprivileged(home: &Home) -> impl Fn(&str) -> crate::home::Answer 
             home.prepare(&mut command);
             command.uid(NOBODY).gid(NOBODY);
         }
-        crate::home::ended(&mut command)
+        command
     }
 }
 

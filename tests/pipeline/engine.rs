@@ -2,47 +2,17 @@
 
 use clawspend_core::{
     api::Phase,
-    engine::{self, Listener, Update},
-    summary::Amount,
+    engine::{self, Listener},
     time::UnixMillis,
 };
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
-use clawspend_tests::home::Home;
+use clawspend_tests::home::{Home, started, today, wait};
 use std::{
     fs::{self, OpenOptions},
     io::Write as _,
     path::Path,
-    sync::mpsc::{Receiver, channel},
-    time::Duration,
+    sync::mpsc::channel,
 };
-
-fn started(home: &Home) -> (engine::Handle, Receiver<Update>) {
-    let (sender, updates) = channel();
-    let handle = engine::start(home.environment(), Listener::Notifier, move |update| {
-        let _ = sender.send(update);
-    });
-    (handle.expect("a thread"), updates)
-}
-
-fn today(update: &Update) -> Amount {
-    update
-        .summary
-        .as_ref()
-        .map_or(Amount::default(), |summary| summary.today)
-}
-
-/// Waits for an update of this kind; the time is only a limit.
-fn wait(updates: &Receiver<Update>, what: &str, wanted: impl Fn(&Update) -> bool) -> Update {
-    let mut last = None;
-    for _ in 0..10_000 {
-        match updates.recv_timeout(Duration::from_secs(30)) {
-            Ok(update) if wanted(&update) => return update,
-            Ok(update) => last = Some(update),
-            Err(_) => break,
-        }
-    }
-    panic!("no update where {what}; the last was {last:#?}")
-}
 
 fn append(path: &Path, number: u32, output: u64) {
     let id = format!("msg_{number:024}");
@@ -96,7 +66,7 @@ fn an_appended_line_changes_the_figure() {
 }
 
 #[test]
-fn a_root_that_appears_later_is_found() {
+fn f35_a_root_that_appears_later_is_found() {
     let home = Home::new();
     let (engine, updates) = started(&home);
     let first = wait(&updates, "there is nothing", |update| {
@@ -236,7 +206,7 @@ fn a_typo_in_the_config_is_told_and_the_last_good_settings_stay() {
 }
 
 #[test]
-fn a_second_engine_reads_and_takes_over() {
+fn f23_a_second_engine_reads_and_takes_over() {
     let home = Home::new();
     let path = home.claude("a.jsonl");
     append(&path, 1, 10);
@@ -260,7 +230,7 @@ fn a_second_engine_reads_and_takes_over() {
 }
 
 #[test]
-fn a_folder_moved_in_and_a_root_made_anew_are_followed() {
+fn f31_a_folder_moved_in_is_followed() {
     let home = Home::new();
     append(&home.claude("a.jsonl"), 1, 10);
     let (_engine, updates) = started(&home);

@@ -115,7 +115,7 @@ fn another_programs_database_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_damaged_ledger_is_set_aside_and_rebuilt_from_the_logs() {
+fn f22_a_damaged_ledger_is_set_aside_and_rebuilt_from_the_logs() {
     let home = with_one_response();
     let whole = home.everything();
     let path = home.data().join("ledger.sqlite");
@@ -140,7 +140,7 @@ fn a_damaged_ledger_is_set_aside_and_rebuilt_from_the_logs() {
 }
 
 #[test]
-fn one_process_ingests_the_others_read() {
+fn f23_one_process_ingests_the_others_read() {
     let home = with_one_response();
     let first = home.ingest();
     assert!(matches!(open(&home), Ok(Opened::Taken)));
@@ -157,7 +157,7 @@ fn one_process_ingests_the_others_read() {
 }
 
 #[test]
-fn damage_met_while_reading_is_noted_and_mended_by_the_next_ingester() {
+fn f22_damage_met_while_reading_is_noted_and_mended_by_the_next_ingester() {
     let home = with_one_response();
     let whole = home.everything();
     let path = home.data().join("ledger.sqlite");

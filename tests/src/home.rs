@@ -3,6 +3,7 @@
 use clawspend_core::{
     api::Reader,
     config::Config,
+    engine::{self, Listener, Update},
     environment::Environment,
     ingest::{Ingest, Opened},
     ledger::{Ledger, query::Dimension},
@@ -16,7 +17,11 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
 };
 
 /// A user's home that only this test knows.
@@ -124,6 +129,36 @@ pub fn drain_at(ingest: &mut Ingest, now: UnixMillis) {
     while ingest.is_behind() {
         ingest.step(now).expect("a batch");
     }
+}
+
+/// An engine that tells of alerts, and what it says.
+pub fn started(home: &Home) -> (engine::Handle, Receiver<Update>) {
+    let (sender, updates) = channel();
+    let handle = engine::start(home.environment(), Listener::Notifier, move |update| {
+        let _ = sender.send(update);
+    });
+    (handle.expect("a thread"), updates)
+}
+
+/// What an update says of today.
+pub fn today(update: &Update) -> Amount {
+    update
+        .summary
+        .as_ref()
+        .map_or(Amount::default(), |summary| summary.today)
+}
+
+/// Waits for an update of this kind; the time is only a limit.
+pub fn wait(updates: &Receiver<Update>, what: &str, wanted: impl Fn(&Update) -> bool) -> Update {
+    let mut last = None;
+    for _ in 0..10_000 {
+        match updates.recv_timeout(Duration::from_secs(30)) {
+            Ok(update) if wanted(&update) => return update,
+            Ok(update) => last = Some(update),
+            Err(_) => break,
+        }
+    }
+    panic!("no update where {what}; the last was {last:#?}")
 }
 
 /// All that a report can tell, by every dimension, and the sums of all ranges that the window shows.

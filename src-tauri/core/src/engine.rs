@@ -45,8 +45,6 @@ pub struct Update {
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A walk over everything, for file systems and moments whose events are lost.
 const SAFETY_SCAN: Duration = Duration::from_secs(if cfg!(windows) { 120 } else { 300 });
-/// The same where a root cannot be watched.
-const UNWATCHED_SCAN: Duration = Duration::from_secs(15);
 /// Editors empty a file before they write it: the config is read once it has rested so long.
 const CONFIG_RESTS: Duration = Duration::from_millis(200);
 /// Events closer together than this are looked at together.
@@ -416,11 +414,8 @@ impl Engine {
         if !matches!(self.role, Role::Ingester(_)) {
             self.open();
         }
-        let scan_every = if self.watch.failures().is_empty() {
-            SAFETY_SCAN
-        } else {
-            UNWATCHED_SCAN
-        };
+        // Where a root cannot be watched, every beat looks.
+        let scan_due = !self.watch.failures().is_empty() || self.last_scan.elapsed() >= SAFETY_SCAN;
         let root_appeared = match &self.role {
             Role::Ingester(ingest) => {
                 let folders: Vec<PathBuf> = ingest
@@ -433,7 +428,7 @@ impl Engine {
             }
             _ => false,
         };
-        self.scan_wanted |= slept || root_appeared || self.last_scan.elapsed() >= scan_every;
+        self.scan_wanted |= slept || root_appeared || scan_due;
         if let Role::Ingester(ingest) = &self.role
             && let Err(error) = ingest.ledger.checkpoint()
         {
@@ -753,7 +748,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sleep_and_set_clocks_are_noticed() {
+    fn f37_f38_sleep_and_set_clocks_are_noticed() {
         let seconds = Duration::from_secs;
         for (case, mono, wall, expected) in [
             ("an ordinary beat", seconds(15), 15_004, false),

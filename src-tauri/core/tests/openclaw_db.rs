@@ -277,7 +277,7 @@ fn captured_databases_give_exactly_their_events() {
 }
 
 #[test]
-fn a_closed_database_is_read_without_a_trace() {
+fn f25_a_closed_database_is_read_without_a_trace() {
     let store = Store::new();
     store.event("s", 0, &usage(0));
     let (folder, path) = store.close();
@@ -293,7 +293,7 @@ fn a_closed_database_is_read_without_a_trace() {
 }
 
 #[test]
-fn a_live_database_shows_what_is_committed_and_nothing_else() {
+fn f26_a_live_database_shows_what_is_committed_and_nothing_else() {
     let store = Store::new();
     store.event("s", 0, &usage(0));
     store.run("BEGIN IMMEDIATE");
@@ -306,7 +306,7 @@ fn a_live_database_shows_what_is_committed_and_nothing_else() {
 }
 
 #[test]
-fn the_owner_is_free_while_rows_are_handed_out() {
+fn f30_the_owner_is_free_while_rows_are_handed_out() {
     let store = Store::new();
     store.fill("s", 0..3000, usage);
     let mut checkpoints = BTreeSet::new();
@@ -331,7 +331,7 @@ fn the_owner_is_free_while_rows_are_handed_out() {
 }
 
 #[test]
-fn a_log_left_by_a_crash_is_read_and_kept() {
+fn f26_a_log_left_by_a_crash_is_read_and_kept() {
     let store = Store::new();
     store.event("s", 0, &usage(0));
     let crashed = tempfile::tempdir().expect("a folder");
@@ -351,7 +351,7 @@ fn a_log_left_by_a_crash_is_read_and_kept() {
 }
 
 #[test]
-fn a_locked_database_is_busy_and_not_empty() {
+fn f30_a_locked_database_is_busy_and_not_empty() {
     let store = Store::new();
     store.run("PRAGMA locking_mode = EXCLUSIVE");
     store.event("s", 0, &usage(0));
@@ -384,7 +384,7 @@ fn a_rollback_journal_is_its_owners_business() {
 
 #[cfg(unix)]
 #[test]
-fn a_log_whose_index_cannot_be_opened_is_unreadable() {
+fn f27_a_log_whose_index_cannot_be_opened_is_unreadable() {
     // Stands for a folder that cannot be written, which tests run as root would not notice.
     let store = Store::new();
     store.event("s", 0, &usage(0));
@@ -400,7 +400,7 @@ fn a_log_whose_index_cannot_be_opened_is_unreadable() {
 }
 
 #[test]
-fn a_database_replaced_by_rename_is_noticed_and_reread() {
+fn f28_a_database_replaced_by_rename_is_noticed_and_reread() {
     let store = Store::new();
     store.event("s", 0, &usage(0));
     let (_folder, path) = store.close();
@@ -418,7 +418,7 @@ fn a_database_replaced_by_rename_is_noticed_and_reread() {
 }
 
 #[test]
-fn a_database_changed_beneath_the_reading_is_not_believed() {
+fn f25_a_database_changed_beneath_the_reading_is_not_believed() {
     let store = Store::new();
     store.fill("s", 0..3000, usage);
     let (_folder, path) = store.close();
@@ -476,7 +476,7 @@ fn damaged_databases_are_refused() {
 }
 
 #[test]
-fn other_versions_are_read_by_their_columns() {
+fn f30_other_versions_are_read_by_their_columns() {
     let newer = Store::new();
     newer.run("PRAGMA user_version = 99; CREATE TABLE hereafter (a); ALTER TABLE transcript_events ADD COLUMN later TEXT");
     newer.event("s", 0, &usage(0));
@@ -826,7 +826,7 @@ fn cursors_survive_being_written_down() {
 }
 
 #[test]
-fn the_reader_makes_no_plain_file_call() {
+fn f29_the_reader_makes_no_plain_file_call() {
     let sources = [
         include_str!("../src/follow/openclaw_db.rs"),
         include_str!("../src/follow/openclaw_db/guest.rs"),

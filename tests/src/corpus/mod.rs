@@ -44,6 +44,7 @@ use std::{
 };
 use text::Text;
 use truth::Tally;
+use walkdir::WalkDir;
 
 /// Every provider and model that a corpus may name; Claude Code names no provider.
 #[must_use]
@@ -124,7 +125,8 @@ impl Corpus {
         corpus
     }
 
-    /// Writes `.claude` and `.openclaw` below `home`.
+    /// Writes `.claude` and `.openclaw` below `home`; nobody seems to have written to them for an hour, so that a
+    /// last line that was cut short waits for nobody.
     ///
     /// # Errors
     /// Those of writing files.
@@ -141,7 +143,11 @@ impl Corpus {
                 &mut tally,
             )?;
         }
-        lay_to_rest(home)?;
+        for below in [".claude", ".openclaw"].map(|folder| home.join(folder)) {
+            if below.exists() {
+                rest(&below)?;
+            }
+        }
         let (since, end) = window(&self.options);
         Ok(tally.truth(since, end - 1))
     }
@@ -182,6 +188,22 @@ impl Corpus {
             session.start = start(random, from, to, session.bytes);
         }
     }
+}
+
+/// Makes a file, or all below a folder, look as if nobody had written to it for an hour.
+///
+/// # Errors
+/// Those of setting a file's time.
+pub fn rest(path: &Path) -> io::Result<()> {
+    let then = SystemTime::now() - Duration::from_secs(3600);
+    for entry in WalkDir::new(path) {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            let file = File::options().append(true).open(entry.path())?;
+            file.set_modified(then)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a size such as `500K`, `64M` or `1G`.
@@ -315,26 +337,6 @@ fn plan_agents(
 }
 
 /// The files that an agent's sessions will leave, its database included.
-/// Makes all logs an hour old: nobody is writing them any more, so what their cut last lines come to does not depend on
-/// how soon they are read.
-fn lay_to_rest(home: &Path) -> io::Result<()> {
-    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
-    for root in [".claude", ".openclaw"] {
-        for entry in walkdir::WalkDir::new(home.join(root)) {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() => {
-                    let file = File::options().write(true).open(entry.path())?;
-                    file.set_modified(hour_ago)?;
-                }
-                Ok(_) => {}
-                // A source may be left out.
-                Err(error) if error.depth() == 0 => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    Ok(())
-}
 
 fn files_of(sessions: &[OpenClawSession]) -> usize {
     let database = sessions.iter().any(|session| session.fate.needs_database());

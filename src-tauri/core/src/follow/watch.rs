@@ -5,6 +5,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 /// What the operating system told.
@@ -20,11 +21,14 @@ pub enum Hint {
 #[derive(Debug)]
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
-    /// With the device and file number each had when it was watched.
-    watched: Vec<(PathBuf, (u64, u64))>,
+    /// With what each was when it was watched.
+    watched: Vec<(PathBuf, Folder)>,
     names: Arc<Mutex<Names>>,
     failures: Vec<(PathBuf, String)>,
 }
+
+/// Device, file number and birth of a folder: the number of a deleted one may be given out again.
+type Folder = ((u64, u64), Option<SystemTime>);
 
 /// The real path of a folder and the path it was asked for by: some systems report real paths only.
 type Names = Vec<(PathBuf, PathBuf)>;
@@ -66,7 +70,8 @@ impl Watch {
             let there = std::fs::metadata(root)
                 .ok()
                 .filter(std::fs::Metadata::is_dir);
-            let identity = there.map(|metadata| Stat::of(&metadata).identity);
+            let identity =
+                there.map(|metadata| (Stat::of(&metadata).identity, metadata.created().ok()));
             let watched = self.watched.iter().position(|(path, _)| path == root);
             if let Some(at) = watched {
                 if identity == Some(self.watched[at].1) {
@@ -138,6 +143,21 @@ fn translate(event: notify::Result<notify::Event>) -> Option<Hint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f35_a_folder_made_anew_is_watched_anew() {
+        let home = tempfile::tempdir().expect("a folder");
+        let root = home.path().join("projects");
+        let mut watch = Watch::new(|_| {});
+        let mut arm = || watch.arm(std::iter::once(root.as_path()));
+        assert!(!arm(), "there is none");
+        for _ in 0..50 {
+            std::fs::create_dir(&root).expect("made");
+            assert!(arm());
+            assert!(!arm(), "it is watched already");
+            std::fs::remove_dir(&root).expect("deleted");
+        }
+    }
 
     #[test]
     fn real_paths_are_told_as_they_were_asked_for() {

@@ -423,3 +423,40 @@ fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
     }
     Ok(aside)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{files::FileState, *};
+    use crate::usage::Source;
+
+    #[test]
+    fn f20_no_room_is_told_as_such_and_what_fits_later_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut ledger, _) = Ledger::open(&folder.path().join("ledger.sqlite")).expect("a ledger");
+        let limit = |ledger: &Ledger, pages: i64| {
+            let pages = ledger
+                .connection
+                .pragma_update(None, "max_page_count", pages);
+            pages.expect("a limit");
+        };
+        let write = |ledger: &mut Ledger| -> Result<(), LedgerError> {
+            let mut batch = ledger.batch()?;
+            for number in 0..400 {
+                let mut file = FileState::new(number.to_string(), Source::OpenClaw, (0, 0));
+                batch.set_file(&mut file)?;
+            }
+            batch
+                .commit(&jiff::tz::TimeZone::UTC, &mut |_| None)
+                .map(drop)
+        };
+        // No more pages than there are.
+        limit(&ledger, 1);
+        let error = write(&mut ledger).expect_err("no room");
+        assert!(matches!(error, LedgerError::Full(_)), "{error}");
+        assert_eq!(ledger.known_files().expect("files"), []);
+        assert_eq!(ledger.integrity().expect("an answer"), ["ok"]);
+        limit(&ledger, 1 << 20);
+        write(&mut ledger).expect("room");
+        assert_eq!(ledger.known_files().expect("files").len(), 400);
+    }
+}
