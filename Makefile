@@ -16,7 +16,7 @@ FACE := $(if $(filter Darwin,$(SYSTEM)),bundle,$(if $(DISPLAY)$(WAYLAND_DISPLAY)
 
 .PHONY: help run run-desktop run-bundle run-terminal dev test test-ui test-rust check check-scripts \
 	check-format check-walls check-ui check-lints check-docs check-types check-prices types fmt bench bench-idle \
-	package cross-targets cross-check prices release-check icons clean
+	package cross-targets cross-check prices release-check icons fuzz crosscheck clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -117,6 +117,26 @@ cross-targets: need-rust
 		{ echo "cannot check for $$target: its standard library is neither here nor to be had from rustup"; exit 1; }; \
 	done
 
+# Seconds for each of the targets.
+TIME := 600
+FUZZ := claude_code openclaw rows zstd config prices
+
+fuzz: need-fuzz ## feed the parsers random bytes, TIME seconds each (see docs/fuzzing.md)
+	@for target in $(FUZZ); do \
+		mkdir -p tests/fuzz/corpus/$$target; \
+		TMPDIR=$(or $(wildcard /dev/shm),$(TMPDIR),/tmp) cargo +nightly fuzz run --fuzz-dir tests/fuzz $$target \
+			tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- \
+			-max_total_time=$(TIME) -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 || exit 1; \
+	done
+
+crosscheck: need-terminal need-node tests/crosscheck/node_modules/.package-lock.json ## compare the figures with those of ccusage (see docs/accuracy.md)
+	cargo build --release --locked --package clawspend-cli --package clawspend-tests
+	$(TARGET)/release/crosscheck $(CROSSCHECK)
+
+tests/crosscheck/node_modules/.package-lock.json: tests/crosscheck/package-lock.json | need-node
+	npm --prefix tests/crosscheck ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 prices: ## write the price book again from its pinned sources, and say what changed
 	python3 scripts/prices.py
 
@@ -127,7 +147,7 @@ icons: need-icons $(UI) ## draw every icon again from its SVG
 	scripts/icons.sh
 
 clean: ## remove everything that was built
-	rm -rf target gen permissions ui/dist ui/node_modules
+	rm -rf target gen permissions ui/dist ui/node_modules tests/crosscheck/node_modules
 
 $(UI): ui/package-lock.json | need-node
 	npm --prefix ui ci --no-audit --no-fund
@@ -138,8 +158,8 @@ $(DIST): $(UI) $(UI_SOURCES)
 	@touch $@
 
 # need-x: what x needs is here, or is installed now, or is asked for in one sentence.
-.PHONY: need-rust need-node need-terminal need-desktop need-tests need-bench need-package need-cross need-icons
-need-rust need-node need-icons:
+.PHONY: need-rust need-node need-terminal need-desktop need-tests need-bench need-package need-cross need-icons need-fuzz
+need-rust need-node need-icons need-fuzz:
 	@scripts/need.sh $(@:need-%=%)
 need-terminal:
 	@scripts/need.sh rust terminal

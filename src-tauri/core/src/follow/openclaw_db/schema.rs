@@ -147,7 +147,7 @@ impl Schema {
                 "SELECT seq, {created_at},
                     CASE WHEN octet_length(event_json) <= {VALUE_LIMIT} THEN event_json END,
                     CASE WHEN octet_length({zstd}) <= {VALUE_LIMIT} THEN {zstd} END,
-                    event_json IS NULL AND {zstd} IS NULL,
+                    ifnull(octet_length(event_json) > {VALUE_LIMIT} OR octet_length({zstd}) > {VALUE_LIMIT}, FALSE),
                     {generation},
                     CASE WHEN event_json IS NULL THEN {navigation} END
                 FROM transcript_events WHERE session_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT {limit}",
@@ -304,8 +304,8 @@ impl Schema {
                 (Some(_), _) => Body::Idle,
                 (None, Some(_)) if text(row.get_ref(6)?).is_some_and(is_unbilled) => Body::Idle,
                 (None, Some(packed)) => Body::Packed(keep(packed)),
-                (None, None) if row.get(4)? => Body::Broken(Fault::NotJson),
-                (None, None) => Body::Broken(Fault::TooLong),
+                (None, None) if row.get(4)? => Body::Broken(Fault::TooLong),
+                (None, None) => Body::Broken(Fault::NotJson),
             };
             events.push(Event {
                 seq: row.get(0)?,
@@ -332,8 +332,8 @@ impl Schema {
             .query_row([id], |row| {
                 Ok(SessionMeta {
                     facts: facts(row)?,
-                    provider: row.get(7)?,
-                    model: row.get(8)?,
+                    provider: detail(row, 7)?,
+                    model: detail(row, 8)?,
                 })
             });
         Ok(meta.optional()?.unwrap_or_default())
@@ -345,7 +345,9 @@ impl Schema {
             return Ok(Vec::new());
         };
         tx.prepare(windows)?
-            .query_map([], |row| Ok((row.get(6)?, facts(row)?)))?
+            .query_map([], |row| {
+                Ok((detail(row, 6)?.unwrap_or_default(), facts(row)?))
+            })?
             .collect()
     }
 
@@ -448,10 +450,7 @@ fn windows_statement(windows: &Columns, nodes: &Columns) -> Option<String> {
 }
 
 fn facts(row: &Row<'_>) -> Result<SessionFacts> {
-    let text = |at| {
-        row.get::<_, Option<String>>(at)
-            .map(Option::unwrap_or_default)
-    };
+    let text = |at| detail(row, at).map(Option::unwrap_or_default);
     Ok(completed(SessionFacts {
         key: text(0)?,
         label: text(1)?,
@@ -460,6 +459,12 @@ fn facts(row: &Row<'_>) -> Result<SessionFacts> {
         created: text(4)?,
         parent: text(5)?,
     }))
+}
+
+/// Whatever is wrong with a detail, the rows are read.
+fn detail(row: &Row<'_>, at: usize) -> Result<Option<String>> {
+    let bytes = text(row.get_ref(at)?);
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
 }
 
 fn texts<C: FromIterator<String>>(
