@@ -1,7 +1,7 @@
 //! Killed at any moment, the ledger ends up as if nothing had happened.
 
 use crate::home::{Home, PATIENCE, Watch, append, now, response, zone_far_from_midnight};
-use clawspend_tests::corpus::{Corpus, Figures, Options, Row};
+use clawspend_tests::corpus::{Figures, Options, Row};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::{
@@ -57,7 +57,7 @@ fn a_first_index_killed_again_and_again_ends_up_as_a_clean_one() {
         files: 240,
         ..Options::default()
     };
-    let truth = Corpus::plan(options).write(home.path()).expect("a corpus");
+    let truth = home.corpus(options);
     let began = Instant::now();
     let expected = home.tell(REPORT);
     let took = began.elapsed();

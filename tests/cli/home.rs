@@ -1,6 +1,6 @@
 //! A user's home made by hand, and the command run in it.
 
-use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, Corpus, Options, Truth};
 use serde_json::Value;
 use std::{
     fs,
@@ -80,6 +80,14 @@ impl Home {
         copy(&fixture, &self.path().join(".openclaw/agents"));
     }
 
+    /// Fills the home with a corpus that was written an hour ago: of files that were just written, the unfinished last
+    /// lines are not told yet.
+    pub(crate) fn corpus(&self, options: Options) -> Truth {
+        let truth = Corpus::plan(options).write(self.path()).expect("a corpus");
+        rested(self.path(), SystemTime::now() - Duration::from_secs(3600));
+        truth
+    }
+
     /// The command with nothing of this process's environment but what its system needs.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clawspend"));
@@ -133,6 +141,19 @@ pub(crate) fn ended(command: &mut Command) -> Answer {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).expect("UTF-8"),
         err: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+fn rested(folder: &Path, since: SystemTime) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            rested(&path, since);
+        } else {
+            let file = fs::File::options().append(true).open(path);
+            file.and_then(|file| file.set_modified(since))
+                .expect("its time is set");
+        }
     }
 }
 

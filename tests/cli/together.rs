@@ -1,7 +1,7 @@
 //! Several processes on one ledger.
 
 use crate::home::{HOUR, Home, NINE, Watch, append, now, response, zone_far_from_midnight};
-use clawspend_tests::corpus::{Corpus, Options};
+use clawspend_tests::corpus::Options;
 use std::process::Stdio;
 
 const REPORT: &str = "report --since 2026-01-01 --until 2027-12-31 --timezone UTC --json";
@@ -15,7 +15,7 @@ fn two_reports_at_once_are_both_right() {
             files: 60,
             ..Options::default()
         };
-        Corpus::plan(options).write(home.path()).expect("a corpus");
+        home.corpus(options);
         home
     });
     let clean = alone.tell(REPORT);
