@@ -127,3 +127,47 @@ fn weeks_are_iso_weeks_and_months_are_local() {
         named(&[("2026-12", 2), ("2027-01", 3)])
     );
 }
+
+/// Whose midnight is fifteen seconds ahead, as a rule for `TZ`, which counts westwards. No real zone's midnight falls
+/// between quarter hours, so what is made after it cannot be asked for here.
+#[cfg(unix)]
+fn zone_just_before_midnight() -> String {
+    use crate::home::now;
+    const DAY: i64 = 86_400;
+    let ahead = DAY - 15 - now() / 1000 % DAY;
+    let east = if ahead > DAY / 2 { ahead - DAY } else { ahead };
+    let (sign, west) = if east > 0 { ("-", east) } else { ("", -east) };
+    format!(
+        "HERE{sign}{}:{:02}:{:02}",
+        west / 3600,
+        west / 60 % 60,
+        west % 60
+    )
+}
+
+/// One is open all the time, the other stands still over midnight, as when the machine sleeps.
+#[cfg(unix)]
+#[test]
+fn c36_today_begins_anew_while_it_is_watched() {
+    use crate::home::{Watch, now};
+    let signal = |watch: &Watch, signal: &str| {
+        let mut kill = std::process::Command::new("kill");
+        kill.args([signal, &watch.child.id().to_string()]);
+        assert!(kill.status().expect("it runs").success());
+    };
+    let zone: &'static str = zone_just_before_midnight().leak();
+    let homes = [(); 2].map(|()| {
+        let mut home = Home::new();
+        home.zone = zone;
+        home
+    });
+    for home in &homes {
+        home.claude("p/a.jsonl", &[response(1, now(), 10)]);
+    }
+    let [awake, asleep] = homes.each_ref().map(Watch::start);
+    assert_eq!((awake.next().0, asleep.next().0), (1, 1));
+    signal(&asleep, "-STOP");
+    assert_eq!(awake.next().0, 0, "at midnight");
+    signal(&asleep, "-CONT");
+    assert_eq!(asleep.next().0, 0, "on waking up");
+}

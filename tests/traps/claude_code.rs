@@ -674,8 +674,8 @@ fn c35_the_day_on_which_clocks_go_back_has_25_hours() {
     assert_eq!(summary.today.responses, 25);
 }
 
-/// Whoever asks after midnight gets the new day, whether the app was open or the machine asleep: nothing is kept but
-/// the ledger. That the engine asks at each heartbeat is the engine's own test.
+/// Whoever asks after midnight gets the new day: nothing is kept but the ledger. That a process which runs over midnight
+/// asks, is a test of the command line's (`cli/days.rs`).
 #[test]
 fn c36_today_begins_anew_at_local_midnight() {
     let home = in_zone("Europe/Berlin", &["2026-11-20T22:59:59.999Z".to_owned()]);
