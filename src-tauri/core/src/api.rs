@@ -2,7 +2,6 @@
 //! these and nothing else.
 
 use crate::{
-    config::Config,
     engine::with_cause,
     environment::{Environment, zone},
     follow::Follower,
@@ -248,7 +247,6 @@ const BREAKDOWN_ROWS: usize = 200;
 pub struct Reader {
     ledger: Ledger,
     environment: Environment,
-    config: Config,
     zone: TimeZone,
     zone_name: String,
 }
@@ -265,7 +263,6 @@ impl Reader {
         Ok(Self {
             ledger,
             environment,
-            config,
             zone,
             zone_name,
         })
@@ -358,11 +355,9 @@ impl Reader {
     /// # Errors
     /// [`ApiError`].
     pub fn dashboard(&mut self, days: u32, now: UnixMillis) -> Result<Dashboard, ApiError> {
+        // The system's zone may have changed as well as the config: people travel.
         let (config, _) = self.environment.config();
-        if config != self.config {
-            (self.zone, self.zone_name) = zone(&config);
-            self.config = config;
-        }
+        (self.zone, self.zone_name) = zone(&config);
         let days = days.clamp(1, 366);
         // Before the figures: a change during the reading is then seen again.
         let revision = self.revision()?;
