@@ -1,7 +1,6 @@
 //! A database that belongs to OpenClaw, through the whole pipeline.
 
-use crate::told::{Told, read, write};
-use clawspend_core::api::Problem;
+use crate::told::{Told, read};
 use clawspend_tests::home::Home;
 use rusqlite::Connection;
 use std::{
@@ -93,11 +92,12 @@ fn f26_what_a_crash_left_in_the_databases_log_counts() {
 #[cfg(unix)]
 #[test]
 fn f27_a_database_that_cannot_be_opened_keeps_its_last_figures() {
+    use clawspend_core::api::Problem;
     let home = Home::new();
     let path = place(&home);
     fs::copy(sample("main"), &path).expect("copied");
     let good = read(&home);
-    write(&beside(&path, "-wal"), [0; 100]);
+    fs::write(beside(&path, "-wal"), [0; 100]).expect("writable");
     let index = beside(&path, "-shm");
     std::os::unix::fs::symlink(&index, &index).expect("a link");
     let cause = fs::metadata(&index).expect_err("a loop");

@@ -405,15 +405,14 @@ impl Reader {
     /// # Errors
     /// [`ApiError`].
     pub fn dashboard(&mut self, days: u32, now: UnixMillis) -> Result<Dashboard, ApiError> {
+        // The system's zone may have changed as well as the config: people travel.
         let (config, _) = self.environment.config();
-        if config != self.config {
-            (self.zone, self.zone_name) = zone(&config);
-            self.config = config;
-        }
-        let terms = priced_by(&self.ledger, &self.config)?;
+        (self.zone, self.zone_name) = zone(&config);
+        let terms = priced_by(&self.ledger, &config)?;
         if terms != *self.prices.terms() {
             self.prices = Prices::new(terms);
         }
+        self.config = config;
         let days = days.clamp(1, 366);
         // Before the figures: a change during the reading is then seen again.
         let revision = self.revision()?;

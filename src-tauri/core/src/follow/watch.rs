@@ -144,6 +144,7 @@ fn translate(event: notify::Result<notify::Event>) -> Option<Hint> {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn f35_a_folder_made_anew_is_watched_anew() {
         let home = tempfile::tempdir().expect("a folder");
