@@ -413,10 +413,18 @@ fn doctor_tells_every_root_and_every_line() {
         ]
     );
     told["price_book"].take();
+    let known = told["completeness"].take();
+    let kept: Vec<_> = known
+        .as_array()
+        .expect("sources")
+        .iter()
+        .map(|it| &it["kept_days"])
+        .collect();
+    assert_eq!(kept, [&json!(36_500), &Value::Null]);
     told["host"].take();
     let text = told.to_string().replace(&home.text(), "~");
     let expected: Value = serde_json::from_str(
-        r#"{"schema":"clawspend.doctor/1","roots":null,"diagnostics":{"broken_lines":1,"counted_lines":35,"ignored_lines":{"no_usage":85,"not_assistant":0,"synthetic":0,"zero_usage":1,"blank":1}},"broken":[{"fault":"not_json","path":"~/.claude/projects/p/broken.jsonl","offset":61}],"ledger":{"path":"~/data/ledger.sqlite","bytes":null,"responses":23,"integrity":["ok"]},"config":{"path":"~/config/clawspend.toml"},"price_book":null,"unpriced":[{"name":"mock-free","detail":"","source":"openclaw","amount":{"cost":0,"responses":1,"unpriced_responses":1,"tokens":{"input":700,"output":80,"cache_read":800,"cache_write_5m":0,"cache_write_1h":0,"unsplit":0}},"last_at":1795176900000,"provider":"mock","gaps":[{"gap":"unknown_model","responses":1}]},{"name":"acme-9","detail":"","source":"claude-code","amount":{"cost":0,"responses":1,"unpriced_responses":1,"tokens":{"input":2,"output":10,"cache_read":100,"cache_write_5m":0,"cache_write_1h":0,"unsplit":0}},"last_at":1795165200000,"provider":"","gaps":[{"gap":"unknown_model","responses":1}]}],"repriced":null,"status":{"phase":{"kind":"stopped"},"problems":[],"caught_up_at":null},"problems":[],"host":null}"#,
+        r#"{"schema":"clawspend.doctor/1","roots":null,"diagnostics":{"broken_lines":1,"counted_lines":35,"ignored_lines":{"no_usage":85,"not_assistant":0,"synthetic":0,"zero_usage":1,"blank":1}},"broken":[{"fault":"not_json","path":"~/.claude/projects/p/broken.jsonl","offset":61}],"ledger":{"path":"~/data/ledger.sqlite","bytes":null,"responses":23,"integrity":["ok"]},"config":{"path":"~/config/clawspend.toml"},"price_book":null,"unpriced":[{"name":"mock-free","detail":"","source":"openclaw","amount":{"cost":0,"responses":1,"unpriced_responses":1,"tokens":{"input":700,"output":80,"cache_read":800,"cache_write_5m":0,"cache_write_1h":0,"unsplit":0}},"last_at":1795176900000,"provider":"mock","gaps":[{"gap":"unknown_model","responses":1}]},{"name":"acme-9","detail":"","source":"claude-code","amount":{"cost":0,"responses":1,"unpriced_responses":1,"tokens":{"input":2,"output":10,"cache_read":100,"cache_write_5m":0,"cache_write_1h":0,"unsplit":0}},"last_at":1795165200000,"provider":"","gaps":[{"gap":"unknown_model","responses":1}]}],"repriced":null,"completeness":null,"not_in_logs":"recaps, titles, quota probes and some compaction calls are billed and leave no usage in any log; taxes, credits, discounts and plan limits are not known either","status":{"phase":{"kind":"stopped"},"problems":[],"caught_up_at":null},"problems":[],"host":null}"#,
     )
     .expect("JSON");
     let told: Value = serde_json::from_str(&text).expect("JSON");

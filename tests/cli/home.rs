@@ -37,10 +37,21 @@ pub(crate) struct Answer {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self {
+        let home = Self {
             folder: TempDir::new().expect("a temporary folder"),
             zone: "UTC",
-        }
+        };
+        // What is old when a test runs was not deleted before.
+        home.keep_logs(36_500);
+        home
+    }
+
+    /// Sets for how many days Claude Code keeps its logs.
+    pub(crate) fn keep_logs(&self, days: u32) {
+        self.write(
+            ".claude/settings.json",
+            format!("{{\"cleanupPeriodDays\":{days}}}"),
+        );
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -106,8 +106,15 @@ fn doctor_says_what_to_do() {
         .find(|line| line.starts_with("Ledger ~/data/ledger.sqlite ("));
     let ledger = ledger.expect("a line on the ledger");
     assert!(ledger.ends_with("B, 1 response), sound"), "{ledger}");
+    let whole = told
+        .iter()
+        .find(|line| line.starts_with("Claude Code: known whole: 19"));
+    let whole = whole.expect("a line on what is known");
     let book = PriceBook::embedded();
-    let told = told.join("\n").replace(ledger, "Ledger …");
+    let told = told
+        .join("\n")
+        .replace(ledger, "Ledger …")
+        .replace(whole, "Claude Code: known whole: …");
     let expected = format!(
         "\
 Where logs are looked for
@@ -130,6 +137,11 @@ ignored: all zero 0
 ignored: blank 0
 broken 1
 not a complete JSON object at 712 in ~/.claude/projects/p/a.jsonl
+
+How complete it is
+
+Claude Code: known whole: …
+In no log: recaps, titles, quota probes and some compaction calls are billed and leave no usage in any log; taxes, credits, discounts and plan limits are not known either.
 
 Ledger …
 Settings ~/config/clawspend.toml

@@ -1,6 +1,7 @@
 //! The real `clawspend` on homes made by hand: its answers, its messages, and that nothing breaks it.
 
 mod bad_input;
+mod completeness;
 mod contract;
 mod crash;
 mod days;

@@ -8,11 +8,13 @@ use crate::{
 };
 use clawspend_core::{
     api::{Doctor, GapCount, Phase, Problem, Reader, RootState, Unpriced, doctor_without_ledger},
+    completeness::{Completeness, NOT_IN_LOGS, SOON_DAYS},
     environment::Environment,
     pricing::{Gap, PriceBook},
     time::UnixMillis,
     usage::Source,
 };
+use jiff::civil::Date;
 use serde_json::json;
 use std::path::Path;
 
@@ -103,6 +105,52 @@ fn unpriced(
     )
 }
 
+/// Which days of a source are known whole, and which of its logs end soon.
+fn complete(known: &Completeness) -> String {
+    let source = known.source.title();
+    let mut text = format!("{source}: known whole: {}", stretches(known));
+    text += &match known.kept_days {
+        Some(days) => format!(
+            " (it deletes logs after {} without change)\n",
+            plural(days.into(), "day")
+        ),
+        None => " (it archives what it deletes)\n".to_owned(),
+    };
+    if known.ending_logs > 0 {
+        text += &format!(
+            "  {} will be deleted in the next {SOON_DAYS} days; {}\n",
+            plural(known.ending_logs, "log"),
+            match known.ending_unread {
+                0 => "the ledger holds what they tell".to_owned(),
+                some => format!("{} of them not read to the end yet", count(some)),
+            }
+        );
+    }
+    text
+}
+
+/// The days that are known whole.
+pub(crate) fn stretches(known: &Completeness) -> String {
+    let stretch = |(first, last): &(Date, Date)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first} to {last}")
+        }
+    };
+    let whole: Vec<String> = known.whole.iter().map(stretch).collect();
+    if whole.is_empty() {
+        "no day yet".to_owned()
+    } else {
+        whole.join(", ")
+    }
+}
+
+fn plural(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", count(number))
+}
+
 fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
     let book = PriceBook::embedded();
     let unpriced = doctor.unpriced.iter().map(|model| {
@@ -131,6 +179,8 @@ fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
         "price_book": { "date": book.generated_on().to_string(), "sources": book.version() },
         "unpriced": unpriced.collect::<Vec<_>>(),
         "repriced": doctor.repriced,
+        "completeness": doctor.completeness,
+        "not_in_logs": NOT_IN_LOGS,
         "status": doctor.status,
         "problems": doctor.problems,
         "host": findings,
@@ -195,6 +245,11 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
             record.path
         );
     }
+    text += "\nHow complete it is\n\n";
+    for known in &doctor.completeness {
+        text += &complete(known);
+    }
+    text += &format!("In no log: {NOT_IN_LOGS}.\n");
     let book = PriceBook::embedded();
     text += &format!(
         "\nLedger       {} ({}, {}), {}\nSettings     {}\nPrice book   {} ({})\nFollowing    {}\n",

@@ -1,7 +1,9 @@
 //! `clawspend report`.
 
 use crate::{
-    Failure, environment, json, note_all, print, refresh,
+    Failure,
+    doctor::stretches,
+    environment, json, note_all, print, refresh,
     table::{Align, count, responses, table},
 };
 use clawspend_core::{
@@ -101,7 +103,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return print(&json::report(&report, &zone_name, &reader.counts()?));
     }
     let covered = covered(&mut reader, &report)?;
-    print(&text(&report, &zone_name, &covered, reader.plans()))
+    let now = UnixMillis::now();
+    let known = reader.completeness(now)?;
+    let last = until.min(now.day(reader.zone().0));
+    let mut text = text(&report, &zone_name, &covered, reader.plans());
+    for source in known
+        .iter()
+        .filter(|it| since <= last && !it.covers(since, last))
+    {
+        text += &format!(
+            "\n{}: some of these days are older than what is known whole ({}), and may lack what was deleted before.\n",
+            source.source.title(),
+            stretches(source)
+        );
+    }
+    print(&text)
 }
 
 /// The rows that use under a subscription is in.

@@ -6,13 +6,15 @@ mod explain;
 pub use explain::{Copies, Copy, Explained, Lesser, Subject};
 
 use crate::{
+    completeness::{Completeness, SOON_DAYS, completeness},
     config::{Config, Plan},
     engine::with_cause,
     environment::{Environment, zone},
-    follow::Follower,
+    follow::{Follower, kept::claude_days},
     ledger::{
         IngestLock, Ledger, LedgerError, Repriced,
         files::{Counts, path_text},
+        looks::OldLogs,
         query::{Dimension, Name, Rollup},
         seen::SeenModel,
         state,
@@ -238,6 +240,8 @@ pub struct Doctor {
     pub unpriced: Vec<Unpriced>,
     /// What computing all costs anew last came to.
     pub repriced: Option<Repriced>,
+    /// Which days of each source are known whole.
+    pub completeness: Vec<Completeness>,
     /// What the engine is doing.
     pub status: Status,
     /// What stands in the way of a true number, found by a look of our own.
@@ -472,6 +476,7 @@ impl Reader {
         Ok(Doctor {
             unpriced: self.unpriced(0..now.slot().0 + 1)?,
             repriced: self.ledger.repriced()?,
+            completeness: self.completeness(now)?,
             roots: follower.root_report(),
             counts: self.ledger.counts()?,
             broken: self.ledger.broken_records(20)?,
@@ -483,6 +488,31 @@ impl Reader {
             status,
             problems,
         })
+    }
+
+    /// Which days of each source that was ever looked at are known whole.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn completeness(&mut self, now: UnixMillis) -> Result<Vec<Completeness>, ApiError> {
+        let roots = self.environment.roots(&self.config);
+        let kept = claude_days(&roots);
+        let looks = self.ledger.looks()?;
+        let mut told = Vec::new();
+        for (source, kept) in [(Source::ClaudeCode, Some(kept)), (Source::OpenClaw, None)] {
+            let old = match kept {
+                Some(days) => {
+                    let ends = i64::from(days) - i64::from(SOON_DAYS);
+                    let before = now.plus(-ends.max(0) * 86_400_000);
+                    self.ledger.old_logs(source, before)?
+                }
+                None => OldLogs::default(),
+            };
+            let first = self.ledger.first_slot_of(source)?;
+            let first = first.map(|slot| slot.start().day(&self.zone));
+            told.extend(completeness(source, &looks, kept, first, old, &self.zone));
+        }
+        Ok(told)
     }
 
     /// Every model that the ledger has seen, dearest first.
@@ -597,6 +627,7 @@ pub fn doctor_without_ledger(environment: &Environment, trouble: Problem) -> Doc
         config_path: path_text(&environment.paths.config_file()),
         unpriced: Vec::new(),
         repriced: None,
+        completeness: Vec::new(),
         status: Status {
             phase: Phase::Stopped,
             problems: Vec::new(),

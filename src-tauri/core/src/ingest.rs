@@ -4,10 +4,11 @@ use crate::{
     api::{Phase, Problem, Progress, Status},
     config::Config,
     environment::{Environment, zone},
-    follow::{Follower, Queue},
+    follow::{Follower, Queue, kept::claude_days},
     ledger::{IngestLock, Ledger, LedgerError, Repriced, state},
     pricing::{Basis, Prices},
     time::UnixMillis,
+    usage::Source,
 };
 use jiff::tz::TimeZone;
 use std::{
@@ -107,11 +108,31 @@ impl Ingest {
     /// [`LedgerError`].
     pub fn scan(&mut self) -> Result<Vec<PathBuf>, LedgerError> {
         let pending = self.follower.scan(Some(&mut self.ledger))?;
-        let since = UnixMillis::now().plus(-600_000);
+        let now = UnixMillis::now();
+        self.note_looks(now)?;
+        let since = now.plus(-600_000);
         let hot = pending.iter().filter_map(|file| file.changed_since(since));
         let hot = hot.map(Path::to_owned).collect();
         self.enqueue(pending);
         Ok(hot)
+    }
+
+    /// Notes which sources' logs have been looked at, for telling which days are known whole.
+    fn note_looks(&mut self, now: UnixMillis) -> Result<(), LedgerError> {
+        if !self.follower.problems().is_empty() {
+            return Ok(());
+        }
+        let kept = i64::from(claude_days(self.follower.roots())) * 86_400_000;
+        for (source, gap) in [(Source::ClaudeCode, kept), (Source::OpenClaw, i64::MAX)] {
+            let roots = self.follower.roots().iter();
+            if roots
+                .filter(|root| root.source == source)
+                .any(|root| root.path.is_dir())
+            {
+                self.ledger.note_look(source, now, gap)?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at these paths and queues what is new.

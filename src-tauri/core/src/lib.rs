@@ -19,11 +19,13 @@
 //! | [`ingest`] | the pipeline that one process at a time runs |
 //! | [`engine`] | the only loop: what happened -> pipeline -> [`engine::Update`] |
 //! | [`report`] | sums by any dimensions |
+//! | [`completeness`] | which days are known whole; pure |
 //! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
 
 pub mod alerts;
 pub mod api;
+pub mod completeness;
 pub mod config;
 pub mod dialects;
 pub mod engine;

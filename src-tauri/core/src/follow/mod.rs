@@ -6,6 +6,7 @@
 pub mod archive;
 mod database;
 mod file;
+pub mod kept;
 pub mod lines;
 pub mod openclaw_db;
 mod queue;

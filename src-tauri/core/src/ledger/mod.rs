@@ -10,6 +10,7 @@ mod dimensions;
 pub mod files;
 pub mod listing;
 mod lock;
+pub mod looks;
 mod names;
 pub mod query;
 mod responses;
@@ -37,6 +38,7 @@ const STEPS: &[&[&str]] = &[&[
     rollups::CREATE,
     alerts::CREATE,
     state::CREATE,
+    looks::CREATE,
 ]];
 
 /// "Clsp": tells our files from any other SQLite database.

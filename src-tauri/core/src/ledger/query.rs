@@ -242,6 +242,22 @@ impl Ledger {
         })
     }
 
+    /// The first quarter hour with a response of a source.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn first_slot_of(&self, source: Source) -> Result<Option<Slot>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .query_row(
+                    "SELECT MIN(slot) FROM rollups JOIN owners ON owners.id = rollups.owner WHERE source = ?1",
+                    [source_number(source)],
+                    |row| row.get::<_, Option<i64>>(0),
+                )
+                .map(|slot| slot.map(Slot))
+        })
+    }
+
     /// When the latest response was made.
     ///
     /// # Errors
