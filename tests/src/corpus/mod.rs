@@ -357,7 +357,6 @@ fn plan_agents(
 }
 
 /// The files that an agent's sessions will leave, its database included.
-
 fn files_of(sessions: &[OpenClawSession]) -> usize {
     let database = sessions.iter().any(|session| session.fate.needs_database());
     sessions
