@@ -11,13 +11,13 @@ use zstd::{bulk::Decompressor, stream};
 const ALWAYS: u64 = 64 << 20;
 const TIMES: u64 = 1000;
 
-/// The first byte says what follows: `r` bytes as they lie in a store; `b` a bomb: its size in megabytes in one byte,
-/// and what it repeats. Anything else is text, which is packed here.
+/// The first byte says what follows: `r` bytes as they lie in a store; `b` a bomb: a byte for its size, up to more than
+/// an event may have, and what it repeats. Anything else is text, which is packed here.
 pub fn check(data: &[u8]) {
     let (packed, sound) = match data {
         [b'r', packed @ ..] => (packed.to_vec(), false),
         [b'b', size, pattern @ ..] if !pattern.is_empty() => {
-            (bomb(usize::from(size % 80) << 20, pattern), true)
+            (bomb(usize::from(*size) * (17 << 10), pattern), true)
         }
         text => (
             zstd::bulk::compress(text, 3).expect("packed in memory"),
