@@ -16,7 +16,7 @@ FACE := $(if $(filter Darwin,$(SYSTEM)),bundle,$(if $(DISPLAY)$(WAYLAND_DISPLAY)
 
 .PHONY: help run run-desktop run-bundle run-terminal dev test test-ui test-rust check check-scripts \
 	check-format check-walls check-ui check-lints check-docs check-types types fmt bench bench-idle \
-	package cross-targets cross-check prices icons clean
+	package cross-targets cross-check prices icons fuzz clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -113,6 +113,18 @@ cross-targets: need-rust
 		{ echo "cannot check for $$target: its standard library is neither here nor to be had from rustup"; exit 1; }; \
 	done
 
+# Seconds for each of the targets.
+TIME := 600
+FUZZ := claude_code openclaw rows zstd config prices
+
+fuzz: need-fuzz ## feed the parsers random bytes, TIME seconds each (see docs/fuzzing.md)
+	@for target in $(FUZZ); do \
+		mkdir -p tests/fuzz/corpus/$$target; \
+		TMPDIR=$(or $(wildcard /dev/shm),$(TMPDIR),/tmp) cargo +nightly fuzz run --fuzz-dir tests/fuzz $$target \
+			tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- \
+			-max_total_time=$(TIME) -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 || exit 1; \
+	done
+
 prices: ## write the price book again from its pinned sources
 	python3 scripts/prices.py
 
@@ -131,8 +143,8 @@ $(DIST): $(UI) $(UI_SOURCES)
 	@touch $@
 
 # need-x: what x needs is here, or is installed now, or is asked for in one sentence.
-.PHONY: need-rust need-node need-terminal need-desktop need-tests need-bench need-package need-cross need-icons
-need-rust need-node need-icons:
+.PHONY: need-rust need-node need-terminal need-desktop need-tests need-bench need-package need-cross need-icons need-fuzz
+need-rust need-node need-icons need-fuzz:
 	@scripts/need.sh $(@:need-%=%)
 need-terminal:
 	@scripts/need.sh rust terminal

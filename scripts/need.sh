@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes sure that what a task needs is on this machine.
 #
-#   need.sh [rust|node|terminal|desktop|tests|bench|cross|package|chromium|icons]...
+#   need.sh [rust|node|fuzz|terminal|desktop|tests|bench|cross|package|chromium|icons]...
 #
-# Tools that you choose yourself (Rust, Node) are only checked; system packages that are missing are
+# Tools that you choose yourself (Rust, Node, cargo-fuzz) are only checked; system packages that are missing are
 # named and then installed with apt, as root or with sudo. Elsewhere their names are printed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -38,6 +38,14 @@ check_node() {
   found=$(node --version)
   at_least "${found#v}" "$wanted" || stop "Node $found is too old, $wanted is needed" "$advice"
   have npm || stop "npm was not found" "$advice"
+}
+
+check_fuzz() {
+  check_rust
+  cargo +nightly --version >/dev/null 2>&1 ||
+    stop "fuzzing needs a nightly compiler" "run 'rustup toolchain install nightly' and try again"
+  cargo fuzz --version >/dev/null 2>&1 ||
+    stop "cargo-fuzz was not found" "run 'cargo install cargo-fuzz --locked' and try again"
 }
 
 # What each task needs: on Debian and Ubuntu | on Fedora | on Arch.
@@ -104,7 +112,7 @@ elsewhere() {
 tasks=
 for need; do
   case $need in
-    rust | node) "check_$need" ;;
+    rust | node | fuzz) "check_$need" ;;
     *) tasks="$tasks $need" ;;
   esac
 done
