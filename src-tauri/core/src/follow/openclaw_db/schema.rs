@@ -143,7 +143,7 @@ impl Schema {
                 "SELECT seq, {created_at},
                     CASE WHEN octet_length(event_json) <= {VALUE_LIMIT} THEN event_json END,
                     CASE WHEN octet_length({zstd}) <= {VALUE_LIMIT} THEN {zstd} END,
-                    event_json IS NULL AND {zstd} IS NULL,
+                    ifnull(octet_length(event_json) > {VALUE_LIMIT} OR octet_length({zstd}) > {VALUE_LIMIT}, FALSE),
                     {generation},
                     CASE WHEN event_json IS NULL THEN {navigation} END
                 FROM transcript_events WHERE session_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT {limit}",
@@ -300,8 +300,8 @@ impl Schema {
                 (Some(_), _) => Body::Idle,
                 (None, Some(_)) if text(row.get_ref(6)?).is_some_and(is_unbilled) => Body::Idle,
                 (None, Some(packed)) => Body::Packed(keep(packed)),
-                (None, None) if row.get(4)? => Body::Broken(Fault::NotJson),
-                (None, None) => Body::Broken(Fault::TooLong),
+                (None, None) if row.get(4)? => Body::Broken(Fault::TooLong),
+                (None, None) => Body::Broken(Fault::NotJson),
             };
             events.push(Event {
                 seq: row.get(0)?,
