@@ -239,7 +239,8 @@ fn unknown_section(name: &str) -> Refusal {
         Some(key) => Some(format!("it belongs below [{}]", key.section)),
         None => did_you_mean(name, KEYS.iter().map(|key| key.section)),
     };
-    Refusal(format!("unknown section `{name}`"), suggestion)
+    let shown = name.escape_debug();
+    Refusal(format!("unknown section `{shown}`"), suggestion)
 }
 
 fn unknown_key(section: &str, name: &str) -> Refusal {
@@ -252,7 +253,8 @@ fn unknown_key(section: &str, name: &str) -> Refusal {
         Some(format!("it belongs below [{}]", key.section))
     };
     let suggestion = did_you_mean(name, siblings).or_else(elsewhere);
-    Refusal(format!("unknown key `{name}` in [{section}]"), suggestion)
+    let shown = name.escape_debug();
+    Refusal(format!("unknown key `{shown}` in [{section}]"), suggestion)
 }
 
 #[cfg(test)]
@@ -381,6 +383,10 @@ mod tests {
             (
                 "[weather]\nrain = 1",
                 "line 1, column 2: unknown section `weather`",
+            ),
+            (
+                "\"wea\\nther\" = 1",
+                "line 1, column 1: unknown section `wea\\nther`",
             ),
             (
                 "daily_usd = 5",
