@@ -1,7 +1,8 @@
 //! The same answer, whatever the order, the pieces and the restarts.
 
 use crate::support::{Home, drain};
-use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, Corpus, Figures, Options, Truth};
+use clawspend_core::money::NanoUsd;
+use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, Corpus, Figures, Options, Pitfall, Truth};
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,
@@ -60,6 +61,30 @@ fn a_corpus_with_every_trap_gives_the_truth() {
         let truth = small(seed, 6_000_000).write(home.path()).expect("a corpus");
         home.catch_up();
         assert_eq!(figures(&home), truth_rows(&truth), "seed {seed}");
+    }
+}
+
+/// What any other reader gives as well; `make crosscheck` compares with one.
+#[test]
+fn a_plain_corpus_gives_the_truth_in_tokens_and_dollars() {
+    for plain in [true, false] {
+        let home = Home::new();
+        let corpus = Corpus::plan(Options {
+            pitfalls: if plain { &[] } else { Pitfall::ALL },
+            bytes: 6_000_000,
+            files: 60,
+            days: 20,
+            ..Options::default()
+        });
+        let truth = corpus.write(home.path()).expect("a corpus");
+        let everything = home.catch_up();
+        assert_eq!(figures(&home), truth_rows(&truth), "plain: {plain}");
+        let costs: BTreeMap<String, NanoUsd> = everything
+            .by(&[2])
+            .into_iter()
+            .map(|(source, amount)| (source.concat(), amount.cost))
+            .collect();
+        assert_eq!(costs, truth.costs, "plain: {plain}");
     }
 }
 

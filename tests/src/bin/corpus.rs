@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use clawspend_tests::corpus::{Corpus, Options, parse_bytes};
+use clawspend_tests::corpus::{Corpus, Options, Pitfall, parse_bytes};
 use std::path::PathBuf;
 
 #[derive(Parser)]
@@ -20,6 +20,9 @@ struct Arguments {
     /// Transcripts and databases
     #[arg(long, default_value_t = 2_400)]
     files: usize,
+    /// Without what other tools are known to get wrong
+    #[arg(long)]
+    plain: bool,
 }
 
 fn main() -> Result<()> {
@@ -28,11 +31,13 @@ fn main() -> Result<()> {
         bytes,
         seed,
         files,
+        plain,
     } = Arguments::parse();
     let corpus = Corpus::plan(Options {
         seed,
         bytes,
         files,
+        pitfalls: if plain { &[] } else { Pitfall::ALL },
         ..Options::default()
     });
     let truth = corpus

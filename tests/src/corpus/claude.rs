@@ -3,10 +3,11 @@
 use super::{
     clock::{Clock, DAY, iso},
     line::{ClaudeLine, ClaudeUsage},
+    pitfall::Pitfall,
     random::Random,
     text::Text,
     transcript::Transcript,
-    truth::{Figures, Tally},
+    truth::{Figures, Tally, list_price},
 };
 use std::{fmt::Write, io};
 
@@ -46,6 +47,7 @@ pub(super) struct Who {
     pub(super) branch: &'static str,
     pub(super) model: &'static str,
     pub(super) split: Split,
+    pub(super) pitfalls: &'static [Pitfall],
 }
 
 /// A response that a side question may replay.
@@ -214,6 +216,9 @@ impl Session<'_> {
             self.clock.before_midnight();
             lines = lines.max(2);
         }
+        if self.clock.is_late() && !self.occurs(Pitfall::OverMidnight) {
+            lines = 1;
+        }
         let largest_first = lines > 1 && self.random.one_in(40);
         let nested = self.style == Style::Nested && self.random.one_in(3);
         let first_at = self.clock.now();
@@ -271,8 +276,9 @@ impl Session<'_> {
         for (name, _) in kinds.iter().filter(|(_, laid)| *laid) {
             self.tally.trap(name);
         }
-        self.tally
-            .response(first_at, SOURCE, self.who.model, figures(&usage));
+        let (model, figures) = (self.who.model, figures(&usage));
+        let cost = list_price(first_at, model, &figures, usage.searches);
+        self.tally.response(first_at, SOURCE, model, figures, cost);
         if self.style == Style::Ordinary && self.random.one_in(8) && self.replayable.len() < 16 {
             self.replayable.push(Replayable {
                 message_id,
@@ -286,6 +292,8 @@ impl Session<'_> {
 
     /// The usage of the next response, as its last line will tell it.
     pub(super) fn usage(&mut self) -> ClaudeUsage {
+        let null_speed = self.occurs(Pitfall::NullSpeed).then_some("null");
+        let split_above_total = self.occurs(Pitfall::SplitAboveTotal);
         let random = &mut self.random;
         if self.context > CONTEXT_LIMIT || self.context == 0 {
             self.context = random.between(9_000, 24_000);
@@ -296,7 +304,7 @@ impl Session<'_> {
         let one_hour = match self.who.split {
             Split::Missing => None,
             Split::FiveMinutes => Some(0),
-            Split::OneHour if random.one_in(30) => Some(cache_write + 200),
+            Split::OneHour if random.one_in(30) && split_above_total => Some(cache_write + 200),
             Split::OneHour => Some(cache_write),
             Split::Both => Some(random.between(0, cache_write)),
         };
@@ -322,7 +330,7 @@ impl Session<'_> {
                 None,
                 Some(r#""standard""#),
                 Some(r#""standard""#),
-                Some("null"),
+                null_speed,
             ]),
         };
         match &self.style {
@@ -347,9 +355,13 @@ impl Session<'_> {
         let mut content = String::with_capacity(usize::try_from(size).unwrap_or(0) + 400);
         if last {
             let id = self.random.id("toolu_");
+            let null = match self.occurs(Pitfall::NullInToolInput) {
+                true => r#""id":null,"#,
+                false => "",
+            };
             let _ = write!(
                 content,
-                r#"[{{"type":"tool_use","id":"{id}","name":"Edit","input":{{"file_path":"src/main.rs","id":null,"new_string":""#
+                r#"[{{"type":"tool_use","id":"{id}","name":"Edit","input":{{"file_path":"src/main.rs",{null}"new_string":""#
             );
             self.text.words(&mut self.random, size, &mut content);
             content.push_str(r#""}}]"#);
@@ -378,6 +390,10 @@ impl Session<'_> {
     /// The size of a long text, at most a third of the file.
     pub(super) fn tail(&mut self, from: u64, to: u64) -> u64 {
         self.random.between(from, to).min(self.budget / 3)
+    }
+
+    fn occurs(&self, pitfall: Pitfall) -> bool {
+        self.who.pitfalls.contains(&pitfall)
     }
 
     pub(super) fn template(&self) -> ClaudeLine<'_> {

@@ -56,6 +56,11 @@ impl Clock {
         self.set(self.midnight() + DAY - 150);
     }
 
+    /// Whether it is almost midnight.
+    pub(super) fn is_late(&self) -> bool {
+        self.now - self.midnight() > DAY - 60 * SECOND
+    }
+
     fn start_work(&mut self, random: &mut Random) {
         let weekday = (self.now.div_euclid(DAY) + 4) % 7; // 1 January 1970 was a Thursday; 0 is Sunday
         let rest = match weekday {

@@ -3,6 +3,7 @@
 use super::{
     claude::{Replayable, Session, Split, Style, Who},
     clock::{Clock, SECOND},
+    pitfall::Pitfall,
     random::Random,
     text::Text,
     transcript::Transcript,
@@ -73,6 +74,7 @@ pub(super) struct Conversation {
     pub(super) fork: Option<(Fork, u64)>,
     pub(super) truncated: bool,
     pub(super) over_midnight: bool,
+    pub(super) pitfalls: &'static [Pitfall],
 }
 
 impl Conversation {
@@ -104,6 +106,7 @@ impl Conversation {
                 random.pick(&["2.1.266", "2.1.280"])
             },
             branch: random.pick(&["main", "main", "feature/parser", "fix-größe", ""]),
+            pitfalls: self.pitfalls,
             model: random.pick(if relay { RELAY_MODELS } else { MODELS }),
             split,
         };

@@ -31,6 +31,8 @@ pub(super) struct Rows<'a> {
     agent: &'a str,
     session: &'a str,
     next: i64,
+    /// Long events are compressed.
+    packing: bool,
 }
 
 impl AgentDatabase {
@@ -55,7 +57,12 @@ impl AgentDatabase {
     }
 
     /// Begins a session of its own key.
-    pub(super) fn session<'a>(&'a mut self, id: &'a str, at: i64) -> io::Result<Rows<'a>> {
+    pub(super) fn session<'a>(
+        &'a mut self,
+        id: &'a str,
+        at: i64,
+        packing: bool,
+    ) -> io::Result<Rows<'a>> {
         self.connection
             .execute_batch("BEGIN")
             .map_err(io::Error::other)?;
@@ -64,6 +71,7 @@ impl AgentDatabase {
             agent: &self.agent,
             session: id,
             next: 0,
+            packing,
         };
         rows.window(id, None, "initial", at)
             .map_err(io::Error::other)?;
@@ -123,7 +131,9 @@ impl Rows<'_> {
 
     fn insert(&mut self, event: &Event<'_>) -> rusqlite::Result<()> {
         let packed = match event.json.len() {
-            COMPRESSED_FROM.. => zstd::bulk::compress(event.json.as_bytes(), 3).ok(),
+            COMPRESSED_FROM.. if self.packing => {
+                zstd::bulk::compress(event.json.as_bytes(), 3).ok()
+            }
             _ => None,
         };
         let plain = packed.is_none().then_some(event.json);

@@ -19,6 +19,7 @@ mod conversation;
 mod database;
 mod line;
 mod openclaw;
+mod pitfall;
 mod random;
 mod state_dir;
 mod surroundings;
@@ -27,6 +28,7 @@ mod transcript;
 mod truth;
 
 pub use line::{ClaudeLine, ClaudeUsage, OpenClawLine};
+pub use pitfall::Pitfall;
 pub use truth::{Figures, Row, Truth};
 
 use claude::Style;
@@ -56,6 +58,8 @@ pub struct Options {
     pub openclaw: bool,
     /// Also OpenClaw's databases.
     pub databases: bool,
+    /// What of that which other readers get wrong is to occur.
+    pub pitfalls: &'static [Pitfall],
 }
 
 impl Default for Options {
@@ -68,6 +72,7 @@ impl Default for Options {
             days: 180,
             openclaw: true,
             databases: true,
+            pitfalls: Pitfall::ALL,
         }
     }
 }
@@ -205,7 +210,11 @@ fn plan_conversations(options: &Options, random: &mut Random, files: usize) -> V
         let number = conversations.len() as u64;
         // The first ten lay every trap; after them traps are as rare as in life.
         let place = if number < 10 { number } else { number % 40 };
+        let occurs = |pitfall| options.pitfalls.contains(&pitfall);
         let style = match place {
+            1 if !occurs(Pitfall::NoRequestId) => Style::Ordinary,
+            3 | 4 if !occurs(Pitfall::SharedId) => Style::Ordinary,
+            6 if !occurs(Pitfall::NoIds) => Style::Ordinary,
             1 => Style::NoRequest,
             3 => Style::Relay {
                 id: "ocgo".to_owned(),
@@ -223,7 +232,9 @@ fn plan_conversations(options: &Options, random: &mut Random, files: usize) -> V
         let bytes = random.long_tailed(4, 16);
         let fork = match (place, number % 8) {
             (2 | 3, _) => Some((Fork::Resume, bytes * 23 / 20)),
-            (5, _) => Some((Fork::WithoutRequests, bytes * 23 / 20)),
+            (5, _) if occurs(Pitfall::ForkWithoutRequestIds) => {
+                Some((Fork::WithoutRequests, bytes * 23 / 20))
+            }
             (9, _) => Some((Fork::Twice, bytes * 9 / 4)),
             (7, _) | (_, 1) => Some((Fork::Branch, bytes * 5 / 4)),
             _ => None,
@@ -246,7 +257,8 @@ fn plan_conversations(options: &Options, random: &mut Random, files: usize) -> V
             flat: number % 6 == 4,
             fork,
             truncated: number % 6 == 2,
-            over_midnight: place % 9 == 0,
+            over_midnight: place % 9 == 0 && occurs(Pitfall::OverMidnight),
+            pitfalls: options.pitfalls,
         });
     }
     conversations
@@ -264,10 +276,17 @@ fn plan_agents(
     ];
     let files = (options.files / 12).max(12).min(options.files / 3);
     let mut left = files;
+    let occurs = |pitfall| options.pitfalls.contains(&pitfall);
     let fates = FATES
         .iter()
         .cycle()
-        .filter(|fate| options.databases || !fate.needs_database());
+        .filter(|fate| options.databases || !fate.needs_database())
+        .filter(|fate| match fate {
+            Fate::ArchiveTier => occurs(Pitfall::ArchiveTier),
+            Fate::Archived => occurs(Pitfall::PackedArchives),
+            Fate::ForkedRows | Fate::RewoundRows => occurs(Pitfall::CopiedRows),
+            _ => true,
+        });
     for fate in fates {
         if left < fate.files() || left == 0 {
             break;
@@ -288,6 +307,7 @@ fn plan_agents(
             end,
             fate: *fate,
             bytes,
+            pitfalls: options.pitfalls,
         };
         agents[usize::try_from(agent).unwrap_or(0)].1.push(session);
     }

@@ -3,10 +3,12 @@
 use super::{
     clock::{Clock, iso},
     line::OpenClawLine,
+    pitfall::Pitfall,
     random::Random,
     text::Text,
     truth::{Figures, Tally},
 };
+use clawspend_core::money::NanoUsd;
 use std::{fmt::Write, io};
 
 const SOURCE: &str = "openclaw";
@@ -49,6 +51,7 @@ pub(super) struct Session<'a> {
     /// 3 in files, 4 in databases.
     pub(super) version: u8,
     pub(super) bytes: u64,
+    pub(super) pitfalls: &'static [Pitfall],
     model: (&'static str, &'static str, &'static str),
     parent: Option<String>,
     written: u64,
@@ -62,6 +65,7 @@ impl<'a> Session<'a> {
         clock: Clock,
         version: u8,
         bytes: u64,
+        pitfalls: &'static [Pitfall],
     ) -> Self {
         let (id, model) = (random.uuid(), random.pick(MODELS));
         let context = random.between(4_000, 20_000);
@@ -72,6 +76,7 @@ impl<'a> Session<'a> {
             id,
             version,
             bytes,
+            pitfalls,
             model,
             parent: None,
             written: 0,
@@ -161,13 +166,17 @@ impl<'a> Session<'a> {
         };
         self.context += input + output + cache_write;
         let total = input + output + cache_read + cache_write;
-        let unsplit = random.one_in(50);
+        let unsplit = random.one_in(50) && self.pitfalls.contains(&Pitfall::BareTotal);
+        let cost = if unsplit || self.model.0 == "ollama" {
+            0
+        } else {
+            total
+        };
         let mut usage = String::new();
         if unsplit {
             tally.trap("total only");
             let _ = write!(usage, r#"{{"totalTokens":{total}}}"#);
         } else {
-            let cost = if self.model.0 == "ollama" { 0 } else { total };
             let _ = write!(
                 usage,
                 r#"{{"input":{input},"output":{output},"cacheRead":{cache_read},"cacheWrite":{cache_write},"totalTokens":{total},"cost":{{"input":0,"output":0,"cacheRead":0,"cacheWrite":0,"total":0.{cost:09}}}}}"#
@@ -200,7 +209,8 @@ impl<'a> Session<'a> {
                 ..Figures::default()
             }
         };
-        tally.response(made_at, SOURCE, model, figures);
+        let cost = NanoUsd(i64::try_from(cost).unwrap_or(0));
+        tally.response(made_at, SOURCE, model, figures, cost);
         Ok(())
     }
 

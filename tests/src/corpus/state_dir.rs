@@ -4,6 +4,7 @@ use super::{
     clock::{Clock, file_stamp},
     database::AgentDatabase,
     openclaw::Session,
+    pitfall::Pitfall,
     random::Random,
     text::Text,
     transcript::Transcript,
@@ -98,6 +99,7 @@ pub(super) struct OpenClawSession {
     pub(super) end: i64,
     pub(super) fate: Fate,
     pub(super) bytes: u64,
+    pub(super) pitfalls: &'static [Pitfall],
 }
 
 /// The old era's index; its counters cover the last run only and must not be added.
@@ -135,7 +137,7 @@ impl OpenClawSession {
         let mut random = Random::new(self.seed);
         let clock = Clock::new(self.start, self.end, &mut random);
         let version = if self.fate.needs_database() { 4 } else { 3 };
-        let mut session = Session::new(text, random, clock, version, self.bytes);
+        let mut session = Session::new(text, random, clock, version, self.bytes, self.pitfalls);
         let mut files = Vec::new();
         for path in self.paths(folder, &session.id) {
             files.push(Transcript::create(&path)?);
@@ -162,7 +164,11 @@ impl OpenClawSession {
             Some(database) if self.fate.needs_database() => {
                 let started = session.clock.now();
                 let id = session.id.clone();
-                let mut rows = database.session(&id, started)?;
+                let mut rows = database.session(
+                    &id,
+                    started,
+                    self.pitfalls.contains(&Pitfall::PackedEvents),
+                )?;
                 session.play(tally, &mut |event| {
                     rows.push(event)?;
                     files.iter_mut().try_for_each(|file| file.line(event.json))

@@ -1,6 +1,12 @@
 //! What the generator knows about what it wrote.
 
 use super::clock::{DAY, day_of};
+use clawspend_core::{
+    money::NanoUsd,
+    pricing::{PriceBook, Query},
+    time::UnixMillis,
+    usage::{Modifiers, Tokens},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -64,6 +70,8 @@ pub struct Truth {
     pub rows: Vec<Row>,
     /// The sum of `rows`.
     pub totals: Figures,
+    /// By source: what the responses cost, each by the price book, or as OpenClaw recorded it.
+    pub costs: BTreeMap<String, NanoUsd>,
     /// How often each trap for readers was laid.
     pub traps: BTreeMap<String, u64>,
 }
@@ -72,6 +80,7 @@ pub struct Truth {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     rows: BTreeMap<(i64, &'static str, &'static str), Figures>,
+    costs: BTreeMap<String, NanoUsd>,
     traps: BTreeMap<&'static str, u64>,
     files: u64,
     bytes: u64,
@@ -85,7 +94,9 @@ impl Tally {
         source: &'static str,
         model: &'static str,
         figures: Figures,
+        cost: NanoUsd,
     ) {
+        *self.costs.entry(source.to_owned()).or_default() += cost;
         *self
             .rows
             .entry((at.div_euclid(DAY), source, model))
@@ -125,6 +136,7 @@ impl Tally {
             bytes: self.bytes,
             rows: rows.collect(),
             totals,
+            costs: self.costs,
             traps: self
                 .traps
                 .into_iter()
@@ -132,4 +144,29 @@ impl Tally {
                 .collect(),
         }
     }
+}
+
+/// What a response of Claude Code costs; nothing when the book has no price.
+pub(super) fn list_price(at: i64, model: &str, figures: &Figures, web_searches: u64) -> NanoUsd {
+    let query = Query {
+        provider: "",
+        model,
+        at: UnixMillis(at),
+        tokens: Tokens {
+            input: figures.input_tokens,
+            output: figures.output_tokens,
+            cache_read: figures.cache_read_tokens,
+            cache_write_5m: figures.cache_write_5m_tokens,
+            cache_write_1h: figures.cache_write_1h_tokens,
+            unsplit: figures.unsplit_tokens,
+        },
+        modifiers: Modifiers {
+            web_searches: u32::try_from(web_searches).unwrap_or(u32::MAX),
+            ..Modifiers::default()
+        },
+    };
+    PriceBook::embedded()
+        .price(&query)
+        .cost()
+        .unwrap_or_default()
 }
