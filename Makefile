@@ -16,7 +16,7 @@ FACE := $(if $(filter Darwin,$(SYSTEM)),bundle,$(if $(DISPLAY)$(WAYLAND_DISPLAY)
 
 .PHONY: help run run-desktop run-bundle run-terminal dev test test-ui test-rust check check-scripts \
 	check-format check-walls check-ui check-lints check-docs check-types types fmt bench bench-idle \
-	package cross-targets cross-check prices icons fuzz clean
+	package cross-targets cross-check prices icons fuzz crosscheck clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -125,6 +125,14 @@ fuzz: need-fuzz ## feed the parsers random bytes, TIME seconds each (see docs/fu
 			-max_total_time=$(TIME) -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 || exit 1; \
 	done
 
+crosscheck: need-terminal need-node tests/crosscheck/node_modules/.package-lock.json ## compare the figures with those of ccusage (see docs/accuracy.md)
+	cargo build --release --locked --package clawspend-cli --package clawspend-tests
+	$(TARGET)/release/crosscheck $(CROSSCHECK)
+
+tests/crosscheck/node_modules/.package-lock.json: tests/crosscheck/package-lock.json | need-node
+	npm --prefix tests/crosscheck ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 prices: ## write the price book again from its pinned sources
 	python3 scripts/prices.py
 
@@ -132,7 +140,7 @@ icons: need-icons $(UI) ## draw every icon again from its SVG
 	scripts/icons.sh
 
 clean: ## remove everything that was built
-	rm -rf target gen permissions ui/dist ui/node_modules
+	rm -rf target gen permissions ui/dist ui/node_modules tests/crosscheck/node_modules
 
 $(UI): ui/package-lock.json | need-node
 	npm --prefix ui ci --no-audit --no-fund
