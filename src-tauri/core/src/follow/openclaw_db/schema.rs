@@ -321,15 +321,20 @@ impl Schema {
     /// What is known of a session.
     pub(super) fn meta(&self, tx: &Transaction<'_>, id: &str) -> Result<SessionMeta> {
         let meta = tx.prepare_cached(&self.meta)?.query_row([id], |row| {
+            // Whatever is wrong with a detail, the rows are read.
+            let detail = |index| -> Result<Option<String>> {
+                let bytes = text(row.get_ref(index)?);
+                Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+            };
             Ok(SessionMeta {
-                session_key: row.get(0)?,
-                channel: row.get(1)?,
-                chat_type: row.get(2)?,
-                provider: row.get(3)?,
-                model: row.get(4)?,
-                parent_key: row.get(5)?,
-                created_via: row.get(6)?,
-                label: row.get(7)?,
+                session_key: detail(0)?,
+                channel: detail(1)?,
+                chat_type: detail(2)?,
+                provider: detail(3)?,
+                model: detail(4)?,
+                parent_key: detail(5)?,
+                created_via: detail(6)?,
+                label: detail(7)?,
             })
         });
         Ok(meta.optional()?.unwrap_or_default())
