@@ -85,7 +85,8 @@ pub fn unpack_event(
     out.clear();
     out.reserve_exact(EVENT_LIMIT);
     match decoder.decompress_to_buffer(packed, out) {
-        Ok(_) if out.len() <= EVENT_LIMIT => Ok(()),
+        // Of nothing the decoder makes nothing, without complaint.
+        Ok(_) if out.len() <= EVENT_LIMIT && !packed.is_empty() => Ok(()),
         _ => Err(Fault::BadCompression),
     }
 }
@@ -243,10 +244,12 @@ mod tests {
             );
             assert!(expected.is_err() || out == text);
         }
-        assert_eq!(
-            unpack_event(&mut decoder, b"\x01\x02\x03", &mut out),
-            Err(Fault::BadCompression)
-        );
+        for damaged in [&b"\x01\x02\x03"[..], b""] {
+            assert_eq!(
+                unpack_event(&mut decoder, damaged, &mut out),
+                Err(Fault::BadCompression)
+            );
+        }
     }
 
     #[test]
