@@ -12,12 +12,14 @@ pub mod listing;
 mod lock;
 mod names;
 pub mod query;
+mod recount;
 mod responses;
 mod rollups;
 pub mod seen;
 pub mod state;
 
 pub use lock::IngestLock;
+pub use recount::WrongSum;
 pub use responses::{Batch, Place, Pricer, Repriced};
 
 use names::NameCache;
