@@ -12,5 +12,6 @@ mod ledger;
 mod prices;
 mod together;
 mod usage;
+mod verify;
 #[cfg(target_os = "linux")]
 mod watching;

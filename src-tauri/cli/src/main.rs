@@ -9,6 +9,7 @@ mod prices;
 mod report;
 mod table;
 mod today;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use clawspend_core::{
@@ -44,6 +45,8 @@ enum Command {
     Models(models::Arguments),
     /// Where was looked, what was found, and what stands in the way of a true number
     Doctor(doctor::Arguments),
+    /// Read all logs again and tell where the ledger says something else, and why
+    Verify(verify::Arguments),
     /// The version of Clawspend and of its price book
     Version(VersionArguments),
 }
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Version(arguments) => version(&arguments),
     };
     match done {

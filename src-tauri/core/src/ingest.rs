@@ -262,7 +262,7 @@ fn unread(
     match Ledger::open_reader(path) {
         Ok(ledger) => {
             let mut follower = Follower::new(environment.roots(config), &ledger)?;
-            let left = follower.unread()?;
+            let left = follower.unread()?.len();
             Ok((left, follower.problems()))
         }
         // The other process is just creating it.

@@ -19,6 +19,7 @@
 //! | [`ingest`] | the pipeline that one process at a time runs |
 //! | [`engine`] | the only loop: what happened -> pipeline -> [`engine::Update`] |
 //! | [`report`] | sums by any dimensions |
+//! | [`verify`] | the ledger against all logs, read again |
 //! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
 
@@ -38,3 +39,4 @@ pub mod report;
 pub mod summary;
 pub mod time;
 pub mod usage;
+pub mod verify;
