@@ -7,11 +7,13 @@ mod crash;
 mod days;
 mod dimensions;
 mod explain;
+mod forget;
 mod home;
 mod human;
 mod ledger;
 mod prices;
 mod together;
 mod usage;
+mod verify;
 #[cfg(target_os = "linux")]
 mod watching;

@@ -8,7 +8,7 @@ use clawspend_core::{
 };
 use serde_json::{Map, Value, json};
 
-fn line(value: &Value) -> String {
+pub(crate) fn line(value: &Value) -> String {
     format!("{value}\n")
 }
 

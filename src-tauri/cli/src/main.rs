@@ -2,6 +2,7 @@
 
 mod doctor;
 mod explain;
+mod forget;
 mod host;
 mod json;
 mod models;
@@ -9,6 +10,7 @@ mod prices;
 mod report;
 mod table;
 mod today;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use clawspend_core::{
@@ -44,6 +46,10 @@ enum Command {
     Models(models::Arguments),
     /// Where was looked, what was found, and what stands in the way of a true number
     Doctor(doctor::Arguments),
+    /// Read all logs again and tell where the ledger says something else, and why
+    Verify(verify::Arguments),
+    /// Take responses out of the ledger for good; only shows which, unless --yes is given
+    Forget(forget::Arguments),
     /// The version of Clawspend and of its price book
     Version(VersionArguments),
 }
@@ -94,6 +100,8 @@ fn main() -> ExitCode {
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Forget(arguments) => forget::run(&arguments),
         Command::Version(arguments) => version(&arguments),
     };
     match done {

@@ -20,6 +20,8 @@
 //! | [`engine`] | the only loop: what happened -> pipeline -> [`engine::Update`] |
 //! | [`report`] | sums by any dimensions |
 //! | [`completeness`] | which days are known whole; pure |
+//! | [`forget`] | the user's own choice of what leaves the ledger |
+//! | [`verify`] | the ledger against all logs, read again |
 //! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
 
@@ -31,6 +33,7 @@ pub mod dialects;
 pub mod engine;
 pub mod environment;
 pub mod follow;
+pub mod forget;
 pub mod ingest;
 mod judge;
 pub mod ledger;
@@ -40,3 +43,4 @@ pub mod report;
 pub mod summary;
 pub mod time;
 pub mod usage;
+pub mod verify;

@@ -3,10 +3,11 @@
 use crate::{
     ledger::{
         Ledger, LedgerError,
-        query::{Dimension, Name, Rollup},
+        listing::Response,
+        query::{Dimension, Name},
     },
     summary::Amount,
-    time::{UnixMillis, slots, week_start},
+    time::{Slot, UnixMillis, slots, week_start},
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
@@ -134,13 +135,20 @@ pub struct Report {
     pub totals: Amount,
 }
 
+/// Whether something with this value in a column counts: any of the column's filters matches, or there is none.
+#[must_use]
+pub fn passes(only: &[Filter], column: Column, value: &str) -> bool {
+    let mut filters = only.iter().filter(|it| it.column == column).peekable();
+    filters.peek().is_none() || filters.any(|filter| filter.matches(value))
+}
+
 /// A value before its text is looked up; orders in time where it is a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cell {
+enum Cell<N> {
     Date(Date),
     Hour(UnixMillis),
     Source(Source),
-    Name(Name),
+    Name(N),
 }
 
 /// Sums up the ledger as asked.
@@ -156,7 +164,7 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
         }
     }
     // By all that is asked for, also what rows are only chosen by.
-    let mut sums: BTreeMap<Vec<Cell>, Amount> = BTreeMap::new();
+    let mut sums: BTreeMap<Vec<Cell<Name>>, Amount> = BTreeMap::new();
     let mut last: Option<(i64, Date)> = None;
     ledger.each_rollup(slots(request.since, request.until, zone), |row| {
         let day = match last {
@@ -164,25 +172,23 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
             _ => row.slot.start().day(zone),
         };
         last = Some((row.slot.0, day));
-        let cells = asked.iter().map(|column| cell(*column, row, day, zone));
+        let cells = asked
+            .iter()
+            .map(|column| column.cell(row.slot, day, zone, row.source, |of| row.name(of)));
         *sums.entry(cells.collect()).or_default() += row.amount;
     })?;
-    let mut rows: BTreeMap<Vec<Cell>, ReportRow> = BTreeMap::new();
+    let mut rows: BTreeMap<Vec<Cell<Name>>, ReportRow> = BTreeMap::new();
     let mut totals = Amount::default();
     for (mut cells, amount) in sums {
         let mut values = Vec::with_capacity(cells.len());
         for (cell, column) in cells.iter().zip(&asked) {
-            values.push(value(*cell, *column, zone, ledger)?);
+            values.push(match column.text(*cell, zone) {
+                Ok(text) => text,
+                Err(name) => ledger.text(name)?.to_string(),
+            });
         }
-        let counts = asked.iter().zip(&values).all(|(column, value)| {
-            let mut filters = request
-                .only
-                .iter()
-                .filter(|it| it.column == *column)
-                .peekable();
-            filters.peek().is_none() || filters.any(|filter| filter.matches(value))
-        });
-        if !counts {
+        let mut valued = asked.iter().zip(&values);
+        if !valued.all(|(column, value)| passes(&request.only, *column, value)) {
             continue;
         }
         totals += amount;
@@ -213,35 +219,51 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
     })
 }
 
-fn cell(column: Column, row: &Rollup, day: Date, zone: &TimeZone) -> Cell {
-    match column {
-        Column::Day => Cell::Date(day),
-        Column::Week => Cell::Date(week_start(day)),
-        Column::Month => Cell::Date(day.first_of_month()),
-        Column::Hour => Cell::Hour(hour_start(row.slot.start(), zone)),
-        Column::Source => Cell::Source(row.source),
-        Column::Of(dimension) => Cell::Name(row.name(dimension)),
+impl Column {
+    /// What something of this quarter hour has in it.
+    fn cell<N>(
+        self,
+        slot: Slot,
+        day: Date,
+        zone: &TimeZone,
+        source: Source,
+        name: impl FnOnce(Dimension) -> N,
+    ) -> Cell<N> {
+        match self {
+            Self::Day => Cell::Date(day),
+            Self::Week => Cell::Date(week_start(day)),
+            Self::Month => Cell::Date(day.first_of_month()),
+            Self::Hour => Cell::Hour(hour_start(slot.start(), zone)),
+            Self::Source => Cell::Source(source),
+            Self::Of(dimension) => Cell::Name(name(dimension)),
+        }
     }
-}
 
-fn value(
-    cell: Cell,
-    column: Column,
-    zone: &TimeZone,
-    ledger: &mut Ledger,
-) -> Result<String, LedgerError> {
-    Ok(match cell {
-        Cell::Date(day) if column == Column::Week => iso_week(day),
-        Cell::Date(day) if column == Column::Month => day.strftime("%Y-%m").to_string(),
-        Cell::Date(day) => day.to_string(),
-        Cell::Hour(at) => at
-            .timestamp()
-            .to_zoned(zone.clone())
-            .strftime("%Y-%m-%dT%H:%M%:z")
-            .to_string(),
-        Cell::Source(source) => source.as_str().to_owned(),
-        Cell::Name(name) => ledger.text(name)?.to_string(),
-    })
+    /// The text of a cell, or the name whose text it is.
+    fn text<N>(self, cell: Cell<N>, zone: &TimeZone) -> Result<String, N> {
+        Ok(match cell {
+            Cell::Date(day) if self == Self::Week => iso_week(day),
+            Cell::Date(day) if self == Self::Month => day.strftime("%Y-%m").to_string(),
+            Cell::Date(day) => day.to_string(),
+            Cell::Hour(at) => at
+                .timestamp()
+                .to_zoned(zone.clone())
+                .strftime("%Y-%m-%dT%H:%M%:z")
+                .to_string(),
+            Cell::Source(source) => source.as_str().to_owned(),
+            Cell::Name(name) => return Err(name),
+        })
+    }
+
+    /// What a response has in it, as a report would print it.
+    #[must_use]
+    pub fn value(self, response: &Response, zone: &TimeZone) -> String {
+        let slot = response.at.slot();
+        let day = slot.start().day(zone);
+        let name = |of| response.name(of);
+        let cell = self.cell(slot, day, zone, response.source, name);
+        self.text(cell, zone).unwrap_or_else(str::to_owned)
+    }
 }
 
 /// The beginning of the local clock's hour.

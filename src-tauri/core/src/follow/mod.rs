@@ -160,6 +160,12 @@ impl Follower {
         problems
     }
 
+    /// Files and folders that could not be read at the last look.
+    #[must_use]
+    pub fn cannot_read(&self) -> Vec<PathBuf> {
+        self.problems.keys().cloned().collect()
+    }
+
     /// Files that want a look soon, even without an event: those whose last line is not complete, and
     /// databases that could not be read.
     #[must_use]
@@ -198,14 +204,15 @@ impl Follower {
         Ok(in_order(pending))
     }
 
-    /// How many files hold something that the ledger does not know. Unlike [`Follower::scan`] it takes a file's
+    /// The files that hold something that the ledger does not know. Unlike [`Follower::scan`] it takes a file's
     /// size for proof while the file is too fresh for its time to be one.
     ///
     /// # Errors
     /// As for [`Follower::scan`].
-    pub fn unread(&mut self) -> Result<usize, LedgerError> {
-        let pending = self.scan(None)?;
-        Ok(pending.iter().filter(|file| !self.has_read(file)).count())
+    pub fn unread(&mut self) -> Result<Vec<PathBuf>, LedgerError> {
+        let mut pending = self.scan(None)?;
+        pending.retain(|file| !self.has_read(file));
+        Ok(pending.into_iter().map(|file| file.path).collect())
     }
 
     fn has_read(&self, file: &Pending) -> bool {

@@ -323,6 +323,23 @@ impl Cluster {
         Ok(groups)
     }
 
+    /// Where the copies lie whose word counts.
+    pub(super) fn sightings(&self) -> impl Iterator<Item = Sighting> {
+        let seen = |variant: &Variant| [variant.best.seen, variant.first.seen];
+        self.variants.iter().flat_map(seen)
+    }
+
+    /// What was called, of the copies whose figures count.
+    pub(super) fn calls(&self) -> impl Iterator<Item = CallId> {
+        self.variants.iter().map(|variant| variant.best.call)
+    }
+
+    /// The files of all lines that are remembered, with repetitions.
+    pub(super) fn sheets(&self) -> impl Iterator<Item = NameId> {
+        let lines = self.variants.iter().flat_map(|variant| &variant.lines);
+        lines.map(|line| line.path)
+    }
+
     /// An id is reused when one file holds two main lines of it that differ in input and do not follow
     /// each other.
     fn is_reused(&self, chains: &[Chain]) -> bool {

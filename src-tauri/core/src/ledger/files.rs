@@ -8,7 +8,7 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE files (
@@ -47,6 +47,9 @@ CREATE TABLE broken (
 
 /// Places of broken records kept for one file; the counter goes on beyond.
 pub(crate) const BROKEN_PLACES: u64 = 100;
+
+/// Stands behind the path of a row whose path another file has taken.
+pub(super) const REPLACED: &str = " (replaced #";
 
 /// What the records of a file, or of all files, came to; every record is in exactly one.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,14 +170,25 @@ impl FileState {
         }
     }
 
-    /// Forgets the position: the content is another one now. What was read stays in the ledger.
+    /// Forgets the position: the content is another one now, if there was any. What was read stays in the ledger.
     pub fn restart(&mut self) {
         *self = Self {
             id: self.id,
-            generation: self.generation + 1,
+            generation: self.generation + u32::from(self.id.is_some()),
             ..Self::new(std::mem::take(&mut self.path), self.source, self.identity)
         };
     }
+}
+
+/// Which content of a file was read.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// How often it turned out to be another, or another file took its path.
+    pub generation: u32,
+    /// See [`FileState::stamp`].
+    pub stamp: String,
+    /// Records of it that counted.
+    pub counted: u64,
 }
 
 /// A file's totals for the list of roots.
@@ -217,6 +231,35 @@ impl Ledger {
                 })
             })?;
             rows.collect()
+        })
+    }
+
+    /// By path, which content of each file was read.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn contents(&self) -> Result<HashMap<String, Content>, LedgerError> {
+        self.read(|connection| {
+            let mut contents: HashMap<String, Content> = HashMap::new();
+            let mut statement =
+                connection.prepare_cached("SELECT path, generation, stamp, counted FROM files")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let path: String = row.get(0)?;
+                let (path, replaced) = match path.split_once(REPLACED) {
+                    Some((path, _)) => (path.to_owned(), true),
+                    None => (path, false),
+                };
+                let content = contents.entry(path).or_default();
+                if replaced {
+                    content.generation += 1;
+                } else {
+                    content.generation += row.get::<_, u32>(1)?;
+                    content.stamp = row.get(2)?;
+                    content.counted = unsigned(row, 3)?;
+                }
+            }
+            Ok(contents)
         })
     }
 
@@ -410,9 +453,9 @@ fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64
     // replaced by this one.
     connection
         .prepare_cached(
-            "UPDATE files SET path = path || ' (replaced #' || id || ')', gone = 1 WHERE path = ?1 AND id IS NOT ?2",
+            "UPDATE files SET path = path || ?3 || id || ')', gone = 1 WHERE path = ?1 AND id IS NOT ?2",
         )?
-        .execute((&state.path, state.id))?;
+        .execute((&state.path, state.id, REPLACED))?;
     let id = connection
         .prepare_cached(
             "INSERT INTO files (id, path, source, device, inode, size, mtime, stamp, generation, offset, head_length,
@@ -462,4 +505,25 @@ fn store(connection: &Connection, state: &mut FileState) -> rusqlite::Result<i64
 #[must_use]
 pub fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_is_another_one_only_where_one_was_read_before() {
+        let mut state = FileState::new("/a.jsonl".into(), Source::ClaudeCode, (1, 2));
+        state.restart();
+        assert_eq!(state.generation, 0);
+        state.id = Some(7);
+        state.offset = 100;
+        state.restart();
+        let again = FileState {
+            id: Some(7),
+            generation: 1,
+            ..FileState::new("/a.jsonl".into(), Source::ClaudeCode, (1, 2))
+        };
+        assert_eq!(state, again);
+    }
 }

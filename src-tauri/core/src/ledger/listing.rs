@@ -2,7 +2,7 @@
 
 use super::{
     Ledger, LedgerError,
-    cluster::{Group, Sighting},
+    cluster::{Group, Sighting, Texts as _},
     dimensions::FactsOf,
     names::NamesOn,
     query::Dimension,
@@ -11,9 +11,11 @@ use super::{
 use crate::{
     money::NanoUsd,
     pricing::{Priceable, Query},
+    summary::Amount,
     time::UnixMillis,
     usage::{Modifiers, Source, Tokens},
 };
+use rusqlite::OptionalExtension as _;
 use std::{fmt, str::FromStr, sync::Arc};
 
 /// Names a response for good: 16 hex digits, the hash of what its copies share. Where several responses share an id,
@@ -60,6 +62,15 @@ pub struct Response {
     pub origin: Spot,
 }
 
+/// A copy of a response that the ledger remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// The file or database that it lies in.
+    pub path: Arc<str>,
+    /// Where in it, and in which session; not kept of a copy that is only remembered for what it followed.
+    pub place: Option<(u64, Arc<str>)>,
+}
+
 /// All responses of one id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -74,6 +85,17 @@ impl Response {
     #[must_use]
     pub fn name(&self, dimension: Dimension) -> &str {
         &self.names[dimension as usize]
+    }
+
+    /// What it adds to a sum at this cost.
+    #[must_use]
+    pub fn amount(&self, cost: Option<NanoUsd>) -> Amount {
+        Amount {
+            cost: cost.unwrap_or_default(),
+            responses: 1,
+            unpriced_responses: u64::from(cost.is_none()),
+            tokens: self.tokens,
+        }
     }
 
     /// What its cost depends on.
@@ -129,11 +151,54 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn responses_of(&mut self, cluster: u64) -> Result<Vec<Response>, LedgerError> {
+        let listed = self.listed(cluster)?;
+        Ok(listed.map_or(Vec::new(), |one| one.responses))
+    }
+
+    /// What is known of one id.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn listed(&mut self, cluster: u64) -> Result<Option<Listed>, LedgerError> {
         let listed = self.list(
             "SELECT id, seen FROM responses WHERE id = ?1",
             [cluster.cast_signed()],
         )?;
-        Ok(listed.into_iter().flat_map(|one| one.responses).collect())
+        Ok(listed.into_iter().next())
+    }
+
+    /// The copies of an id's responses.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn traces(&mut self, cluster: u64) -> Result<Vec<Trace>, LedgerError> {
+        let path = &self.path;
+        let mut names = self.names.on(&self.connection);
+        let mut read = || {
+            let seen: Option<Vec<u8>> = self
+                .connection
+                .prepare_cached("SELECT seen FROM responses WHERE id = ?1")?
+                .query_row([cluster.cast_signed()], |row| row.get(0))
+                .optional()?;
+            let Some(known) = decode(&seen.unwrap_or_default())? else {
+                return Ok(Vec::new());
+            };
+            let mut traces = Vec::new();
+            for seen in known.sightings() {
+                traces.push(Trace {
+                    path: names.text(seen.path)?,
+                    place: Some((seen.offset, names.session(seen.owner)?)),
+                });
+            }
+            for path in known.sheets() {
+                traces.push(Trace {
+                    path: names.text(path)?,
+                    place: None,
+                });
+            }
+            Ok(traces)
+        };
+        read().map_err(|source| LedgerError::new(path, source))
     }
 
     /// The next ids in the ledger's own order: at most `most`, behind `after`. Empty at the end.

@@ -8,17 +8,20 @@ mod cluster;
 mod cursors;
 mod dimensions;
 pub mod files;
+mod forget;
 pub mod listing;
 mod lock;
 pub mod looks;
 mod names;
 pub mod query;
+mod recount;
 mod responses;
 mod rollups;
 pub mod seen;
 pub mod state;
 
 pub use lock::IngestLock;
+pub use recount::WrongSum;
 pub use responses::{Batch, Place, Pricer, Repriced};
 
 use names::NameCache;

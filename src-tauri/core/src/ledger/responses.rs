@@ -93,6 +93,8 @@ pub struct Batch<'l> {
     pub(super) names: &'l mut NameCache,
     pub(super) path: &'l Path,
     clusters: FxHashMap<u64, Cluster>,
+    /// The user has had responses forgotten.
+    pub(super) forgets: bool,
 }
 
 impl Ledger {
@@ -106,7 +108,10 @@ impl Ledger {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|source| LedgerError::new(&self.path, source))?;
         self.names.unsettle();
+        let forgets = state::get(&transaction, state::FORGOTTEN)
+            .map_err(|source| LedgerError::new(&self.path, source))?;
         Ok(Batch {
+            forgets: forgets.is_some(),
             transaction,
             names: &mut self.names,
             path: &self.path,
@@ -133,23 +138,7 @@ impl Ledger {
         let why = before.map_or(Vec::new(), |before| basis.changes(&before));
         self.write(|connection, names| {
             let before = rollups::total(connection)?;
-            rollups::clear(connection)?;
-            let mut tally = Tally::new(names.on(connection), price);
-            let mut statement = connection.prepare("SELECT seen FROM responses")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let Some(cluster) = decode(row.get_ref(0)?.as_blob()?)? else {
-                    continue;
-                };
-                tally.count(&cluster, 1)?;
-                if tally.changes.len() >= MOST_CHANGES {
-                    rollups::add(&mut tally.names, std::mem::take(&mut tally.changes), zone)?;
-                }
-            }
-            let Tally {
-                mut names, changes, ..
-            } = tally;
-            rollups::add(&mut names, changes, zone)?;
+            recount(connection, names, zone, price)?;
             state::set(connection, state::PRICES, &json(basis))?;
             let after = rollups::total(connection)?;
             let repriced = Repriced {
@@ -189,6 +178,26 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// Sums up all responses anew.
+pub(super) fn recount<'p>(
+    connection: &Connection,
+    names: &mut NameCache,
+    zone: &TimeZone,
+    price: &'p mut Pricer<'p>,
+) -> rusqlite::Result<()> {
+    rollups::clear(connection)?;
+    let mut tally = Tally::new(names.on(connection), price);
+    let mut statement = connection.prepare("SELECT seen FROM responses")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(cluster) = decode(row.get_ref(0)?.as_blob()?)? {
+            tally.count(&cluster, 1)?;
+            tally.settle(zone)?;
+        }
+    }
+    tally.finish(zone)
+}
+
 /// Sums held in memory before they are added to the ledger's; bounds what a long history takes.
 const MOST_CHANGES: usize = 16_000;
 
@@ -219,6 +228,10 @@ impl Batch<'_> {
         let mut names = self.names.on(&self.transaction);
         let mut add = || {
             for one in std::iter::once(observation).chain(&observation.extras) {
+                // Their names must not come back either.
+                if self.forgets && super::forget::is_forgotten(&self.transaction, one.cluster)? {
+                    continue;
+                }
                 let seen = Sighting {
                     path: place.0,
                     offset,
@@ -250,6 +263,7 @@ impl Batch<'_> {
             names,
             path,
             clusters,
+            ..
         } = self;
         let run = || {
             let tally = Tally::new(names.on(&transaction), price);
@@ -327,7 +341,7 @@ impl<'c> Table<'c> {
 }
 
 /// Sums up responses, each with its price.
-struct Tally<'n, 'p> {
+pub(super) struct Tally<'n, 'p> {
     names: NamesOn<'n>,
     price: &'p mut Pricer<'p>,
     changes: FxHashMap<Key, Sums>,
@@ -336,7 +350,7 @@ struct Tally<'n, 'p> {
 }
 
 impl<'n, 'p> Tally<'n, 'p> {
-    fn new(names: NamesOn<'n>, price: &'p mut Pricer<'p>) -> Self {
+    pub(super) fn new(names: NamesOn<'n>, price: &'p mut Pricer<'p>) -> Self {
         Self {
             names,
             price,
@@ -345,8 +359,21 @@ impl<'n, 'p> Tally<'n, 'p> {
         }
     }
 
+    /// Adds to the ledger's sums once many have come together.
+    pub(super) fn settle(&mut self, zone: &TimeZone) -> rusqlite::Result<()> {
+        if self.changes.len() < MOST_CHANGES {
+            return Ok(());
+        }
+        rollups::add(&mut self.names, std::mem::take(&mut self.changes), zone)
+    }
+
+    /// Adds the rest to the ledger's sums.
+    pub(super) fn finish(mut self, zone: &TimeZone) -> rusqlite::Result<()> {
+        rollups::add(&mut self.names, self.changes, zone)
+    }
+
     /// Adds (`times` 1) or takes away (-1) the responses of a cluster.
-    fn count(&mut self, cluster: &Cluster, times: i64) -> rusqlite::Result<()> {
+    pub(super) fn count(&mut self, cluster: &Cluster, times: i64) -> rusqlite::Result<()> {
         for Group { best, first } in cluster.groups(&mut self.names)? {
             let [provider, model, ..] = self.names.call_of(best.call)?;
             let cost = (self.price)(Priceable {
