@@ -88,6 +88,12 @@ test('catching up shows how far, and what is known so far', async () => {
   expect(texts('today')).toEqual(['$12.34']);
 });
 
+test('what the totals may lack is said below them', async () => {
+  const remark = 'Claude Code: some of these days are older than what is known whole.';
+  await open(() => ({ ...fixtures.ordinary(), remarks: [remark] }));
+  expect(texts('remark')).toEqual([remark]);
+});
+
 test('unpriced models are named and the figure is a lower bound', async () => {
   await open(fixtures.unpriced);
   expect(texts('notice')[0]).toMatch(/^No price is known for mystery-coder-1-preview\./);

@@ -14,7 +14,6 @@ use clawspend_core::{
     time::UnixMillis,
     usage::Source,
 };
-use jiff::civil::Date;
 use serde_json::json;
 use std::path::Path;
 
@@ -108,7 +107,7 @@ fn unpriced(
 /// Which days of a source are known whole, and which of its logs end soon.
 fn complete(known: &Completeness) -> String {
     let source = known.source.title();
-    let mut text = format!("{source}: known whole: {}", stretches(known));
+    let mut text = format!("{source}: known whole: {}", known.stretches());
     text += &match known.kept_days {
         Some(days) => format!(
             " (it deletes logs after {} without change)\n",
@@ -127,23 +126,6 @@ fn complete(known: &Completeness) -> String {
         );
     }
     text
-}
-
-/// The days that are known whole.
-pub(crate) fn stretches(known: &Completeness) -> String {
-    let stretch = |(first, last): &(Date, Date)| {
-        if first == last {
-            first.to_string()
-        } else {
-            format!("{first} to {last}")
-        }
-    };
-    let whole: Vec<String> = known.whole.iter().map(stretch).collect();
-    if whole.is_empty() {
-        "no day yet".to_owned()
-    } else {
-        whole.join(", ")
-    }
 }
 
 fn plural(number: u64, what: &str) -> String {

@@ -1,9 +1,7 @@
 //! `clawspend report`.
 
 use crate::{
-    Failure,
-    doctor::stretches,
-    environment, json, note_all, print, refresh,
+    Failure, environment, json, note_all, print, refresh,
     table::{Align, count, responses, table},
 };
 use clawspend_core::{
@@ -104,18 +102,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let covered = covered(&mut reader, &report)?;
     let now = UnixMillis::now();
-    let known = reader.completeness(now)?;
     let last = until.min(now.day(reader.zone().0));
     let mut text = text(&report, &zone_name, &covered, reader.plans());
-    for source in known
-        .iter()
-        .filter(|it| since <= last && !it.covers(since, last))
-    {
-        text += &format!(
-            "\n{}: some of these days are older than what is known whole ({}), and may lack what was deleted before.\n",
-            source.source.title(),
-            stretches(source)
-        );
+    for known in reader.completeness(now)? {
+        if let Some(remark) = known.remark(since, last) {
+            text += &format!("\n{remark}\n");
+        }
     }
     print(&text)
 }

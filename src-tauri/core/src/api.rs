@@ -47,6 +47,9 @@ pub struct Dashboard {
     pub by_session: Vec<BreakdownRow>,
     /// Models of those days with responses whose cost is not known, most such responses first.
     pub unpriced: Vec<Unpriced>,
+    /// What the totals of those days may lack: one sentence for each source whose logs were deleted before they could be
+    /// read.
+    pub remarks: Vec<String>,
     /// What the engine is doing.
     pub status: Status,
     /// Where logs were looked for, for the first-run page.
@@ -448,7 +451,10 @@ impl Reader {
             .ledger
             .state(state::ROOTS)?
             .and_then(|text| serde_json::from_str(&text).ok());
+        let known = self.completeness(now)?;
+        let remarks = known.iter().filter_map(|it| it.remark(since, summary.day));
         Ok(Dashboard {
+            remarks: remarks.collect(),
             days: chart,
             by_model,
             by_project: projects.rows(&mut self.ledger, BREAKDOWN_ROWS)?,

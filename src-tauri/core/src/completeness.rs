@@ -37,6 +37,36 @@ pub struct Completeness {
 }
 
 impl Completeness {
+    /// The days that are known whole, in words.
+    #[must_use]
+    pub fn stretches(&self) -> String {
+        let stretch = |(first, last): &(Date, Date)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first} to {last}")
+            }
+        };
+        let whole: Vec<String> = self.whole.iter().map(stretch).collect();
+        if whole.is_empty() {
+            "no day yet".to_owned()
+        } else {
+            whole.join(", ")
+        }
+    }
+
+    /// What a total over these days may lack; `None` when they are known whole.
+    #[must_use]
+    pub fn remark(&self, since: Date, until: Date) -> Option<String> {
+        (since <= until && !self.covers(since, until)).then(|| {
+            format!(
+                "{}: some of these days are older than what is known whole ({}), and may lack what was deleted before.",
+                self.source.title(),
+                self.stretches()
+            )
+        })
+    }
+
     /// Whether every day of a range is known whole.
     #[must_use]
     pub fn covers(&self, since: Date, until: Date) -> bool {

@@ -121,6 +121,11 @@ by_session: Array<BreakdownRow>,
  */
 unpriced: Array<Unpriced>, 
 /**
+ * What the totals of those days may lack: one sentence for each source whose logs were deleted before they could be
+ * read.
+ */
+remarks: Array<string>, 
+/**
  * What the engine is doing.
  */
 status: Status, 
