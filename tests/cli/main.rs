@@ -6,6 +6,7 @@ mod crash;
 mod days;
 mod dimensions;
 mod explain;
+mod forget;
 mod home;
 mod human;
 mod ledger;

@@ -34,6 +34,22 @@ fn what_is_typed_wrong_ends_with_2_and_says_why() {
              Europe/Berlin",
         ),
         (
+            "forget --yes",
+            "the following required arguments were not provided:\n  <--before <DAY>|--where <COLUMN=VALUE>>",
+        ),
+        (
+            "forget --before yesterday",
+            "invalid value 'yesterday' for '--before <DAY>': write the day as 2026-11-20",
+        ),
+        (
+            "forget --where colour=red",
+            "invalid value 'colour=red' for '--where <COLUMN=VALUE>': there is no such column; choose from day, hour",
+        ),
+        (
+            "verify --no-refresh",
+            "unexpected argument '--no-refresh' found",
+        ),
+        (
             "today --watch --no-refresh",
             "the argument '--watch' cannot be used with '--no-refresh'",
         ),
@@ -53,7 +69,9 @@ fn what_is_typed_wrong_ends_with_2_and_says_why() {
 fn help_and_version_are_no_failures() {
     let home = Home::new();
     let help = home.tell("--help");
-    for command in ["today", "report", "prices", "models", "doctor", "version"] {
+    for command in [
+        "today", "report", "explain", "prices", "models", "doctor", "verify", "forget", "version",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
     let version = concat!("clawspend ", env!("CARGO_PKG_VERSION"), "\n");

@@ -191,6 +191,34 @@ fn a_folder_that_is_no_longer_looked_at_explains() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_log_that_cannot_be_read_now_explains() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = home();
+    let run = crate::together::unprivileged(&home);
+    assert_eq!(ended(&mut run("report")).code, Some(0));
+    let folder = home.path().join(".claude/projects/two");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o000)).expect("ours");
+    let answer = ended(&mut run("verify --json"));
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("ours");
+    assert_eq!(
+        (answer.code, answer.err),
+        (
+            Some(0),
+            format!(
+                "clawspend: cannot read {}: Permission denied (os error 13)\n\
+                 Hint: let your user read it; until then its figures stay as they were last seen\n",
+                folder.display()
+            )
+        )
+    );
+    assert_eq!(
+        differences(&serde_json::from_str(&answer.out).expect("JSON")),
+        ["log_unreadable 2026-11-20 claude-code claude-sonnet-5 2/294 0/0"]
+    );
+}
+
 /// Runs SQL on the ledger, as somebody who should not.
 fn tamper(home: &Home, sql: &str) {
     let ledger = Connection::open(home.ledger()).expect("the ledger");

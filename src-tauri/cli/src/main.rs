@@ -2,6 +2,7 @@
 
 mod doctor;
 mod explain;
+mod forget;
 mod host;
 mod json;
 mod models;
@@ -47,6 +48,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Read all logs again and tell where the ledger says something else, and why
     Verify(verify::Arguments),
+    /// Take responses out of the ledger for good; only shows which, unless --yes is given
+    Forget(forget::Arguments),
     /// The version of Clawspend and of its price book
     Version(VersionArguments),
 }
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Models(arguments) => models::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Forget(arguments) => forget::run(&arguments),
         Command::Version(arguments) => version(&arguments),
     };
     match done {

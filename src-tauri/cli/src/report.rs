@@ -47,7 +47,7 @@ fn column(word: &str) -> Result<Column, String> {
     })
 }
 
-fn filter(text: &str) -> Result<Filter, String> {
+pub(crate) fn filter(text: &str) -> Result<Filter, String> {
     let (word, pattern) = text
         .split_once('=')
         .ok_or_else(|| "write it as COLUMN=VALUE, such as model=claude-opus-5".to_owned())?;
@@ -57,12 +57,12 @@ fn filter(text: &str) -> Result<Filter, String> {
     })
 }
 
-fn day(text: &str) -> Result<Date, String> {
+pub(crate) fn day(text: &str) -> Result<Date, String> {
     text.parse()
         .map_err(|_| "write the day as 2026-11-20".to_owned())
 }
 
-fn zone(name: &str) -> Result<(TimeZone, String), String> {
+pub(crate) fn zone(name: &str) -> Result<(TimeZone, String), String> {
     let zone = TimeZone::get(name)
         .map_err(|_| "there is no such time zone; write it as Europe/Berlin".to_owned())?;
     Ok((zone, name.to_owned()))

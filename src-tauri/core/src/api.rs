@@ -10,6 +10,7 @@ use crate::{
     engine::with_cause,
     environment::{Environment, zone},
     follow::Follower,
+    forget::{self, Choice, ForgetRequest},
     ledger::{
         IngestLock, Ledger, LedgerError, Repriced,
         files::{Counts, path_text},
@@ -340,6 +341,14 @@ impl Reader {
     /// [`ApiError`].
     pub fn report(&mut self, request: ReportRequest) -> Result<Report, ApiError> {
         Ok(report(&mut self.ledger, request)?)
+    }
+
+    /// What forgetting would come to.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn forgettable(&mut self, request: &ForgetRequest) -> Result<Choice, ApiError> {
+        Ok(forget::choose(&mut self.ledger, &mut self.prices, request)?)
     }
 
     /// The zone whose days count, and its name.

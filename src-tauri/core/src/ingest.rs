@@ -163,6 +163,35 @@ impl Ingest {
     }
 }
 
+impl Ingest {
+    /// Reads everything that is new.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn read_all(&mut self, report: &mut dyn FnMut(Progress)) -> Result<(), LedgerError> {
+        self.scan()?;
+        while self.is_behind() {
+            self.step(UnixMillis::now())?;
+            report(self.progress());
+        }
+        Ok(())
+    }
+
+    /// Forgets all responses of these ids; see [`Ledger::forget`].
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn forget(&mut self, ids: &[u64]) -> Result<bool, LedgerError> {
+        let Self {
+            ledger,
+            zone,
+            prices,
+            ..
+        } = self;
+        ledger.forget(ids, zone, &mut |one| prices.cost(one))
+    }
+}
+
 /// The prices in force, by which all costs in the ledger are computed from now on. While the config has never been
 /// readable, they are those of last time.
 fn priced(
@@ -212,11 +241,7 @@ pub fn catch_up(
             set_aside,
         } = Ingest::open(environment, config)?
         {
-            ingest.scan()?;
-            while ingest.is_behind() {
-                ingest.step(UnixMillis::now())?;
-                report(ingest.progress());
-            }
+            ingest.read_all(report)?;
             let mut problems = Vec::from_iter(set_aside.map(|path| damaged(&path)));
             problems.extend(ingest.follower.problems());
             return Ok(CaughtUp {

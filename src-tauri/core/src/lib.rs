@@ -19,6 +19,7 @@
 //! | [`ingest`] | the pipeline that one process at a time runs |
 //! | [`engine`] | the only loop: what happened -> pipeline -> [`engine::Update`] |
 //! | [`report`] | sums by any dimensions |
+//! | [`forget`] | the user's own choice of what leaves the ledger |
 //! | [`verify`] | the ledger against all logs, read again |
 //! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ pub mod dialects;
 pub mod engine;
 pub mod environment;
 pub mod follow;
+pub mod forget;
 pub mod ingest;
 mod judge;
 pub mod ledger;

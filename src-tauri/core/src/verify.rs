@@ -17,7 +17,6 @@ use crate::{
     },
     pricing::{Basis, Prices},
     summary::Amount,
-    time::UnixMillis,
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
@@ -133,7 +132,7 @@ pub fn verify(
         return Err(LedgerError::Missing(elsewhere.paths.ledger()).into());
     };
     let mut logs = *ingest;
-    read(&mut logs, report)?;
+    logs.read_all(report)?;
     catch_up(environment, config, &mut |_| {})?;
 
     let mut kept = Ledger::open_reader(&environment.paths.ledger())?;
@@ -153,7 +152,7 @@ pub fn verify(
             break;
         }
         // What was written between the two readings is equal by now.
-        read(&mut logs, &mut |_| {})?;
+        logs.read_all(&mut |_| {})?;
         catch_up(environment, config, &mut |_| {})?;
         comparison.proofs = Proofs::new(environment, config, &kept, &logs)?;
         doubtful = comparison.judge(doubtful, &mut kept, &mut logs.ledger)?;
@@ -175,16 +174,6 @@ pub fn verify(
         logs: in_logs,
         differences: comparison.differences.into_values().collect(),
     })
-}
-
-/// Reads everything that is new.
-fn read(logs: &mut Ingest, report: &mut dyn FnMut(Progress)) -> Result<(), LedgerError> {
-    logs.scan()?;
-    while logs.is_behind() {
-        logs.step(UnixMillis::now())?;
-        report(logs.progress());
-    }
-    Ok(())
 }
 
 /// The ids that are not the same on both sides, and how many responses each side has. Both go by in the same order, a
@@ -308,13 +297,7 @@ impl Comparison {
     fn add(&mut self, cause: Cause, sides: [Vec<Response>; 2]) {
         for (side, responses) in only(sides).into_iter().enumerate() {
             for response in responses {
-                let cost = self.prices.cost(response.priceable());
-                let amount = Amount {
-                    cost: cost.unwrap_or_default(),
-                    responses: 1,
-                    unpriced_responses: u64::from(cost.is_none()),
-                    tokens: response.tokens,
-                };
+                let amount = response.amount(self.prices.cost(response.priceable()));
                 let day = response.at.day(&self.zone);
                 let model = response.name(Dimension::Model).into();
                 let difference = self.at(cause, day, response.source, model);

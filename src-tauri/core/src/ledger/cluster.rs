@@ -329,6 +329,11 @@ impl Cluster {
         self.variants.iter().flat_map(seen)
     }
 
+    /// What was called, of the copies whose figures count.
+    pub(super) fn calls(&self) -> impl Iterator<Item = CallId> {
+        self.variants.iter().map(|variant| variant.best.call)
+    }
+
     /// The files of all lines that are remembered, with repetitions.
     pub(super) fn sheets(&self) -> impl Iterator<Item = NameId> {
         let lines = self.variants.iter().flat_map(|variant| &variant.lines);

@@ -4,6 +4,7 @@
 use super::{
     LedgerError,
     cluster::Texts,
+    forget,
     names::{NameId, NamesOn},
     responses::Batch,
 };
@@ -311,6 +312,10 @@ impl Batch<'_> {
         } = facts;
         let mut names = self.names.on(&self.transaction);
         let mut describe = || {
+            let known = &self.transaction;
+            if self.forgets && forget::is_forgotten_session(known, source, session)? {
+                return Ok(());
+            }
             let session = names.id(session)?;
             let facts = names.ids([key, label, channel, chat_type, created, parent])?;
             let [key, label, channel, chat_type, created, parent] = facts.map(|name| name.0);

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     money::NanoUsd,
     pricing::{Priceable, Query},
+    summary::Amount,
     time::UnixMillis,
     usage::{Modifiers, Source, Tokens},
 };
@@ -84,6 +85,17 @@ impl Response {
     #[must_use]
     pub fn name(&self, dimension: Dimension) -> &str {
         &self.names[dimension as usize]
+    }
+
+    /// What it adds to a sum at this cost.
+    #[must_use]
+    pub fn amount(&self, cost: Option<NanoUsd>) -> Amount {
+        Amount {
+            cost: cost.unwrap_or_default(),
+            responses: 1,
+            unpriced_responses: u64::from(cost.is_none()),
+            tokens: self.tokens,
+        }
     }
 
     /// What its cost depends on.

@@ -8,6 +8,7 @@ mod cluster;
 mod cursors;
 mod dimensions;
 pub mod files;
+mod forget;
 pub mod listing;
 mod lock;
 mod names;

@@ -93,6 +93,8 @@ pub struct Batch<'l> {
     pub(super) names: &'l mut NameCache,
     pub(super) path: &'l Path,
     clusters: FxHashMap<u64, Cluster>,
+    /// The user has had responses forgotten.
+    pub(super) forgets: bool,
 }
 
 impl Ledger {
@@ -106,7 +108,10 @@ impl Ledger {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|source| LedgerError::new(&self.path, source))?;
         self.names.unsettle();
+        let forgets = state::get(&transaction, state::FORGOTTEN)
+            .map_err(|source| LedgerError::new(&self.path, source))?;
         Ok(Batch {
+            forgets: forgets.is_some(),
             transaction,
             names: &mut self.names,
             path: &self.path,
@@ -223,6 +228,10 @@ impl Batch<'_> {
         let mut names = self.names.on(&self.transaction);
         let mut add = || {
             for one in std::iter::once(observation).chain(&observation.extras) {
+                // Their names must not come back either.
+                if self.forgets && super::forget::is_forgotten(&self.transaction, one.cluster)? {
+                    continue;
+                }
                 let seen = Sighting {
                     path: place.0,
                     offset,
@@ -254,6 +263,7 @@ impl Batch<'_> {
             names,
             path,
             clusters,
+            ..
         } = self;
         let run = || {
             let tally = Tally::new(names.on(&transaction), price);

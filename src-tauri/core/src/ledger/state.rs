@@ -24,6 +24,8 @@ pub const ZONE: &str = "zone";
 pub const LAST_RESPONSE: &str = "last_response";
 /// JSON of [`crate::pricing::Basis`]: by what the costs were computed.
 pub const PRICES: &str = "prices";
+/// There once the user has had responses forgotten: what logs still tell of those is passed over.
+pub const FORGOTTEN: &str = "forgotten";
 /// JSON of [`super::Repriced`]: what computing all costs anew last came to.
 pub const REPRICED: &str = "repriced";
 
@@ -41,6 +43,11 @@ pub(super) fn set(connection: &Connection, key: &str, value: &str) -> rusqlite::
         )?
         .execute([key, value])
         .map(drop)
+}
+
+pub(super) fn remove(connection: &Connection, key: &str) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM state WHERE key = ?1", [key])?;
+    Ok(())
 }
 
 impl Ledger {
