@@ -175,6 +175,26 @@ fn rows_that_openclaw_dropped_are_told() {
     assert!(logs.as_u64() < ledger.as_u64(), "{logs} {ledger}");
 }
 
+/// What a session began with is dropped, and with it the working directory that its later rows rely on.
+#[test]
+fn rows_that_rely_on_dropped_ones_are_told() {
+    let home = Home::new();
+    home.openclaw_fixture();
+    home.tell("report");
+    let path = home
+        .path()
+        .join(".openclaw/agents/ops/agent/openclaw-agent.sqlite");
+    let dropped = Connection::open(path).expect("a database").execute(
+        "DELETE FROM transcript_events WHERE seq < (SELECT MAX(seq) FROM transcript_events)",
+        [],
+    );
+    assert!(dropped.expect("rows") > 0);
+    assert_eq!(
+        differences(&home.json("verify --json")),
+        ["log_rewritten 2026-11-20 openclaw mock-large 3/4080 1/1250"]
+    );
+}
+
 #[test]
 fn a_folder_that_is_no_longer_looked_at_explains() {
     let home = home();

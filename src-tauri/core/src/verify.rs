@@ -428,9 +428,14 @@ impl Proofs {
         let file = Path::new(&**path);
         let [kept, now] = &self.contents;
         let rewritten = || {
-            let (kept, now) = (kept.get(&**path)?, now.get(&**path));
-            let noted = now.is_some_and(|now| now.stamp != kept.stamp);
-            Some(kept.generation > 0 || noted)
+            let (kept, now) = (kept.get(&**path)?, now.get(&**path)?);
+            Some(if is_database(path) {
+                // Later rows rely on what earlier ones said.
+                now.counted < kept.counted
+            } else {
+                // The stamp is a note beside the log.
+                kept.generation > 0 || now.stamp != kept.stamp
+            })
         };
         let within = |folders: &[PathBuf]| folders.iter().any(|folder| file.starts_with(folder));
         let cause = if matches!(file.try_exists(), Ok(false)) {
@@ -439,7 +444,7 @@ impl Proofs {
             Some(Cause::FolderNotLookedAt)
         } else if within(&self.unreadable) {
             Some(Cause::LogUnreadable)
-        } else if !is_database(path) && rewritten() == Some(true) {
+        } else if rewritten() == Some(true) {
             Some(Cause::LogRewritten)
         } else {
             None

@@ -187,6 +187,8 @@ pub struct Content {
     pub generation: u32,
     /// See [`FileState::stamp`].
     pub stamp: String,
+    /// Records of it that counted.
+    pub counted: u64,
 }
 
 /// A file's totals for the list of roots.
@@ -240,7 +242,7 @@ impl Ledger {
         self.read(|connection| {
             let mut contents: HashMap<String, Content> = HashMap::new();
             let mut statement =
-                connection.prepare_cached("SELECT path, generation, stamp FROM files")?;
+                connection.prepare_cached("SELECT path, generation, stamp, counted FROM files")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 let path: String = row.get(0)?;
@@ -254,6 +256,7 @@ impl Ledger {
                 } else {
                     content.generation += row.get::<_, u32>(1)?;
                     content.stamp = row.get(2)?;
+                    content.counted = unsigned(row, 3)?;
                 }
             }
             Ok(contents)
