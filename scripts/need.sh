@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what a task needs is on this machine.
 #
-#   need.sh [rust|node|terminal|desktop|tests|bench|cross|package|chromium|icons]...
+#   need.sh [rust|node|gateway|terminal|desktop|tests|bench|cross|package|chromium|icons]...
 #
 # Tools that you choose yourself (Rust, Node) are only checked; system packages that are missing are
 # named and then installed with apt, as root or with sudo. Elsewhere their names are printed.
@@ -38,6 +38,14 @@ check_node() {
   found=$(node --version)
   at_least "${found#v}" "$wanted" || stop "Node $found is too old, $wanted is needed" "$advice"
   have npm || stop "npm was not found" "$advice"
+}
+
+# Node comes as a package of npm's, which there is for these two.
+check_gateway() {
+  case $(uname -sm) in
+    "Linux x86_64" | "Linux aarch64") ;;
+    *) stop "the real gateway is tested on Linux only (x86_64 or aarch64)" ;;
+  esac
 }
 
 # What each task needs: on Debian and Ubuntu | on Fedora | on Arch.
@@ -104,7 +112,7 @@ elsewhere() {
 tasks=
 for need; do
   case $need in
-    rust | node) "check_$need" ;;
+    rust | node | gateway) "check_$need" ;;
     *) tasks="$tasks $need" ;;
   esac
 done
