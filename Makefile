@@ -9,12 +9,13 @@ TAURI := ui/node_modules/.bin/tauri
 TYPES := ui/src/api/types.ts
 CROSS := x86_64-pc-windows-msvc aarch64-apple-darwin
 UI := ui/node_modules/.package-lock.json
+OPENCLAW := .lab/openclaw/node_modules/.package-lock.json
 DIST := ui/dist/index.html
 UI_SOURCES := $(shell find ui -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 # Linux may have no display; macOS always has one and shows a menu bar item only for a bundle.
 FACE := $(if $(filter Darwin,$(SYSTEM)),bundle,$(if $(DISPLAY)$(WAYLAND_DISPLAY),desktop,terminal))
 
-.PHONY: help run run-desktop run-bundle run-terminal dev test test-ui test-rust check check-scripts \
+.PHONY: help run run-desktop run-bundle run-terminal dev test test-ui test-rust test-gateway check check-scripts \
 	check-format check-walls check-ui check-lints check-docs check-types check-prices types fmt bench bench-idle \
 	package cross-targets cross-check prices release-check icons fuzz crosscheck clean
 
@@ -38,7 +39,7 @@ run-terminal: need-terminal
 dev: need-desktop $(UI) ## start the app with a window that follows edits of ui/
 	$(TAURI) dev
 
-test: test-ui test-rust ## run every test
+test: test-ui test-rust ## run every test but those beside a real gateway
 
 test-ui: $(DIST)
 	npm --prefix ui test
@@ -52,6 +53,9 @@ test-rust: need-terminal
 	cargo test --locked
 	@echo "The desktop test was left out: it reads the tray over D-Bus, which only Linux has."
 endif
+
+test-gateway: need-gateway $(OPENCLAW) ## run Clawspend beside a real OpenClaw gateway (Linux)
+	cargo test $(WHOLE) --test gateway
 
 check: check-scripts check-format check-walls check-ui check-lints check-docs check-types check-prices ## formatting, lints, types, docs and the walls between the parts
 
@@ -73,6 +77,7 @@ check-ui: $(UI)
 
 check-lints: need-desktop $(DIST)
 	cargo clippy $(WHOLE) --all-targets -- --deny warnings
+	cargo clippy $(WHOLE) --test gateway -- --deny warnings
 
 check-docs: need-desktop $(DIST)
 	RUSTDOCFLAGS="--deny warnings" cargo doc $(WHOLE) --no-deps
@@ -153,17 +158,25 @@ $(UI): ui/package-lock.json | need-node
 	npm --prefix ui ci --no-audit --no-fund
 	@touch $@
 
+$(OPENCLAW): tests/gateway/openclaw/package.json tests/gateway/openclaw/package-lock.json
+	@echo "Installing OpenClaw and a Node that it needs into .lab/openclaw: 0.9 GB, once"
+	mkdir -p .lab/openclaw && cp $^ .lab/openclaw
+	npm --prefix .lab/openclaw ci --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
 $(DIST): $(UI) $(UI_SOURCES)
 	npm --prefix ui run build
 	@touch $@
 
 # need-x: what x needs is here, or is installed now, or is asked for in one sentence.
-.PHONY: need-rust need-node need-terminal need-desktop need-tests need-bench need-package need-cross need-icons need-fuzz
+.PHONY: need-rust need-node need-terminal need-desktop need-tests need-bench need-package need-cross need-gateway need-icons need-fuzz
 need-rust need-node need-icons need-fuzz:
 	@scripts/need.sh $(@:need-%=%)
 need-terminal:
 	@scripts/need.sh rust terminal
 need-desktop:
 	@scripts/need.sh rust node desktop
+need-gateway:
+	@scripts/need.sh rust node terminal gateway
 need-tests need-bench need-package need-cross:
 	@scripts/need.sh rust $(@:need-%=%)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what a task needs is on this machine.
 #
-#   need.sh [rust|node|fuzz|terminal|desktop|tests|bench|cross|package|chromium|icons]...
+#   need.sh [rust|node|fuzz|gateway|terminal|desktop|tests|bench|cross|package|chromium|icons]...
 #
 # Tools that you choose yourself (Rust, Node, cargo-fuzz) are only checked; system packages that are missing are
 # named and then installed with apt, as root or with sudo. Elsewhere their names are printed.
@@ -46,6 +46,14 @@ check_fuzz() {
     stop "fuzzing needs a nightly compiler" "run 'rustup toolchain install nightly' and try again"
   cargo fuzz --version >/dev/null 2>&1 ||
     stop "cargo-fuzz was not found" "run 'cargo install cargo-fuzz --locked' and try again"
+}
+
+# Node comes as a package of npm's, which there is for these two.
+check_gateway() {
+  case $(uname -sm) in
+    "Linux x86_64" | "Linux aarch64") ;;
+    *) stop "the real gateway is tested on Linux only (x86_64 or aarch64)" ;;
+  esac
 }
 
 # What each task needs: on Debian and Ubuntu | on Fedora | on Arch.
@@ -112,7 +120,7 @@ elsewhere() {
 tasks=
 for need; do
   case $need in
-    rust | node | fuzz) "check_$need" ;;
+    rust | node | fuzz | gateway) "check_$need" ;;
     *) tasks="$tasks $need" ;;
   esac
 done

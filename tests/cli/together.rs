@@ -74,7 +74,13 @@ pub(crate) fn unprivileged(home: &Home) -> impl Fn(&str) -> std::process::Comman
     let root = std::fs::metadata(home.path()).expect("home").uid() == 0;
     let program = home.path().join("clawspend");
     if root {
-        std::fs::copy(env!("CARGO_BIN_EXE_clawspend"), &program).expect("a copy");
+        // By another process: a file that this one has open for writing, even in a child just forked, cannot be run.
+        let mut copy = std::process::Command::new("cp");
+        let copied = copy
+            .arg(env!("CARGO_BIN_EXE_clawspend"))
+            .arg(&program)
+            .status();
+        assert!(copied.expect("cp").success());
         give(home.path(), NOBODY);
     }
     move |arguments| {

@@ -181,6 +181,9 @@ pub fn read_new(
     sink: &mut dyn FnMut(Row<'_>, &mut Carry),
 ) -> Result<Reading, Incomplete> {
     let guest = Guest::open(path)?;
+    if guest.transaction(schema::has_no_table)? {
+        return Ok(Reading::default());
+    }
     let schema = guest.transaction(Schema::read)??;
     let found = guest.transaction(|tx| schema.survey(tx, cursors, survey))?;
     let mut reader = Reader {

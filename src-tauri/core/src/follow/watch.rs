@@ -3,6 +3,7 @@
 use super::file::Stat;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
@@ -23,6 +24,8 @@ pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     /// With what each was when it was watched.
     watched: Vec<(PathBuf, Folder)>,
+    /// Folders in which one that is not there yet will appear.
+    parents: BTreeSet<PathBuf>,
     names: Arc<Mutex<Names>>,
     failures: Vec<(PathBuf, String)>,
 }
@@ -54,17 +57,20 @@ impl Watch {
         Self {
             watcher,
             watched: Vec::new(),
+            parents: BTreeSet::new(),
             names,
             failures,
         }
     }
 
-    /// Watches the folders of `roots` that exist; true when one is newly watched and wants a scan.
+    /// Watches the folders of `roots` that exist, and for those that will appear where their parent exists; true when
+    /// one is newly watched and wants a scan.
     pub fn arm<'a>(&mut self, roots: impl Iterator<Item = &'a Path>) -> bool {
         let Some(watcher) = &mut self.watcher else {
             return false;
         };
         let mut armed = false;
+        let mut parents = BTreeSet::new();
         self.failures.clear();
         for root in roots {
             let there = std::fs::metadata(root)
@@ -81,7 +87,10 @@ impl Watch {
                 let _ = watcher.unwatch(root);
                 self.watched.swap_remove(at);
             }
-            let Some(identity) = identity else { continue };
+            let Some(identity) = identity else {
+                parents.extend(root.parent().filter(|it| it.is_dir()).map(Path::to_owned));
+                continue;
+            };
             if let Ok(real) = root.canonicalize()
                 && real != root
             {
@@ -97,6 +106,17 @@ impl Watch {
                 Err(error) => self.failures.push((root.to_owned(), error.to_string())),
             }
         }
+        parents.retain(|parent| self.watched.iter().all(|(path, _)| path != parent));
+        for parent in self.parents.difference(&parents) {
+            if self.watched.iter().all(|(path, _)| path != parent) {
+                let _ = watcher.unwatch(parent);
+            }
+        }
+        // Where this fails, the root is found by looking for it now and then.
+        for parent in parents.difference(&self.parents) {
+            let _ = watcher.watch(parent, RecursiveMode::NonRecursive);
+        }
+        self.parents = parents;
         armed
     }
 
@@ -143,6 +163,30 @@ fn translate(event: notify::Result<notify::Event>) -> Option<Hint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{fs, sync::mpsc::channel, time::Duration};
+
+    #[test]
+    fn a_folder_that_appears_is_told_of() {
+        let home = tempfile::tempdir().expect("a folder");
+        let home = home.path().canonicalize().expect("a path");
+        let roots = [home.join("a/logs"), home.join("b/logs")];
+        fs::create_dir(home.join("a")).expect("a folder");
+        let (sender, hints) = channel();
+        let mut watch = Watch::new(move |hint| {
+            let _ = sender.send(hint);
+        });
+        let arm = |watch: &mut Watch| watch.arm(roots.iter().map(PathBuf::as_path));
+        assert!(!arm(&mut watch));
+        assert!(!arm(&mut watch));
+        fs::create_dir(&roots[0]).expect("a folder");
+        let hint = hints.recv_timeout(Duration::from_secs(60));
+        assert_eq!(hint, Ok(Hint::Everything));
+        assert!(arm(&mut watch));
+        assert_eq!(watch.failures(), []);
+        fs::write(roots[0].join("x"), "").expect("a file");
+        let hint = hints.recv_timeout(Duration::from_secs(60));
+        assert_eq!(hint, Ok(Hint::Paths(vec![roots[0].join("x")])));
+    }
 
     #[cfg(unix)]
     #[test]

@@ -87,6 +87,15 @@ pub(super) enum Body {
     Broken(Fault),
 }
 
+/// Whether the database is just being made: OpenClaw creates the file first, then all tables at once.
+pub(super) fn has_no_table(tx: &Transaction<'_>) -> Result<bool> {
+    tx.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_master)",
+        [],
+        |row| row.get(0),
+    )
+}
+
 impl Schema {
     /// Looks at what tables and columns there are.
     pub(super) fn read(tx: &Transaction<'_>) -> Result<std::result::Result<Self, Incomplete>> {
