@@ -152,7 +152,7 @@ icons: need-icons $(UI) ## draw every icon again from its SVG
 	scripts/icons.sh
 
 clean: ## remove everything that was built
-	rm -rf target gen permissions ui/dist ui/node_modules tests/crosscheck/node_modules
+	rm -rf target gen permissions ui/dist ui/node_modules tests/crosscheck/node_modules .lab/openclaw
 
 $(UI): ui/package-lock.json | need-node
 	npm --prefix ui ci --no-audit --no-fund

@@ -2,7 +2,7 @@
 
 use crate::{gateway::TOKEN, home::PATIENCE};
 use serde_json::{Value, json};
-use std::net::TcpStream;
+use std::{net::TcpStream, time::Instant};
 use tungstenite::{Message, WebSocket};
 
 pub(crate) struct Operator {
@@ -67,10 +67,14 @@ impl Operator {
         self.end_of(&run)
     }
 
-    /// Waits for the end of what [`Self::begin`] began.
+    /// Waits for the end of what [`Self::begin`] began, until the gateway lets go of the session.
     pub(crate) fn end_of(&mut self, run: &str) -> String {
         let patience = u64::try_from(PATIENCE.as_millis()).expect("short");
         let end = self.call("agent.wait", &json!({"runId": run, "timeoutMs": patience}));
+        let began = Instant::now();
+        while self.call("sessions.list", &json!({"activeOnly": true}))["count"] != 0 {
+            assert!(began.elapsed() < PATIENCE, "{run} does not end");
+        }
         end["status"].as_str().expect("a status").to_owned()
     }
 

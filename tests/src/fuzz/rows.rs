@@ -52,7 +52,7 @@ const TABLES: [(&str, &str); 6] = [
     ("rewrite", "INSERT INTO transcript_rewrite_watermarks VALUES (?1, ?2, 0)"),
 ];
 
-/// `data` is a row a line: a word of [`TABLES`], then its cells, parted by tabs: `i5`, `r0.5`, `ttext`, `bbytes`,
+/// `data` is a row a line: a word of `TABLES`, then its cells, parted by tabs: `i5`, `r0.5`, `ttext`, `bbytes`,
 /// `xff00` for bytes in hexadecimal, `ztext` for bytes that are packed here, and `n` or nothing for NULL. If the first
 /// line is `loose`, the tables take values of any kind, as those of older versions do.
 pub fn check(data: &[u8]) {

@@ -12,7 +12,7 @@ mod schema;
 pub use self::guest::{Stamp, stamp};
 pub use self::list::listed;
 
-use self::guest::Guest;
+use self::guest::{BUSY_TIMEOUT, Guest};
 use self::schema::{Archive, Body, Page, Schema, State};
 use super::{archive, roots::rank};
 use crate::{
@@ -180,7 +180,7 @@ pub fn read_new(
     survey: Survey,
     sink: &mut dyn FnMut(Row<'_>, &mut Carry),
 ) -> Result<Reading, Incomplete> {
-    let guest = Guest::open(path)?;
+    let guest = Guest::open(path, BUSY_TIMEOUT)?;
     if guest.transaction(schema::has_no_table)? {
         return Ok(Reading::default());
     }

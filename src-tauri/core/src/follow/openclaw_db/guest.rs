@@ -8,11 +8,14 @@ use std::{
     fs::{self, Metadata},
     io,
     path::{Path, PathBuf},
-    time::{Duration, UNIX_EPOCH},
+    thread,
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
-/// How long to wait for a lock of OpenClaw's.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long to wait for a lock or a write of OpenClaw's.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_millis(250);
+/// How often to see whether a write has ended: with a journal, no lock tells.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How long the files must have rested for an equal [`Stamp`] to mean "unchanged": clocks of file systems are coarse.
 const REST_MILLIS: i64 = 2000;
 
@@ -99,15 +102,20 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub(super) fn open(path: &Path) -> Result<Self, Incomplete> {
-        let before = stamp(path)?;
-        if before
-            .journal
-            .as_ref()
-            .is_some_and(|journal| journal.length > 0)
-        {
-            return Err(Incomplete::Recovering);
-        }
+    /// Opens it, after any write has ended that is under way, unless that takes longer than `patience`.
+    pub(super) fn open(path: &Path, patience: Duration) -> Result<Self, Incomplete> {
+        let began = Instant::now();
+        let before = loop {
+            let before = stamp(path)?;
+            let journal = before.journal.as_ref();
+            if journal.is_none_or(|journal| journal.length == 0) {
+                break before;
+            }
+            if began.elapsed() >= patience {
+                return Err(Incomplete::Recovering);
+            }
+            thread::sleep(LOOK_AGAIN);
+        };
         // Without a `-wal`, a plain read-only connection would create one and leave it behind.
         let unlocked = before.wal.is_none().then_some(before);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -171,5 +179,24 @@ fn uri(path: &Path, immutable: bool) -> String {
         "?mode=ro&immutable=1"
     } else {
         "?mode=ro"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_under_way_is_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("openclaw-agent.sqlite");
+        let owner = Connection::open(&path).expect("a database");
+        let sql = "CREATE TABLE t (a); BEGIN; INSERT INTO t VALUES (1)";
+        owner.execute_batch(sql).expect("half a write");
+        let opened = Guest::open(&path, Duration::ZERO);
+        assert_eq!(opened.err(), Some(Incomplete::Recovering));
+        let writer = thread::spawn(move || owner.execute_batch("COMMIT"));
+        assert!(Guest::open(&path, Duration::from_secs(60)).is_ok());
+        writer.join().expect("no panic").expect("written");
     }
 }
