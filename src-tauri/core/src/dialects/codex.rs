@@ -2,7 +2,7 @@
 //! what each response used.
 //!
 //! A turn is one message of the user's and takes many responses. OpenClaw's own transcript mirrors a turn with one row,
-//! which has the figures of its last response alone; by the turn's id the two meet (see [`turn_cluster`]).
+//! which has the figures of its last response alone; by the turn's id the two meet (see `turn_cluster`).
 
 use super::{
     Carry, Context, Reading, hash,

@@ -1,6 +1,9 @@
 //! OpenClaw's own list of its agents' databases: the config may have put one anywhere.
 
-use super::{Incomplete, guest::Guest};
+use super::{
+    Incomplete,
+    guest::{BUSY_TIMEOUT, Guest},
+};
 use std::path::{Path, PathBuf};
 
 /// The agents' databases that `state/openclaw.sqlite` lists, with the agent of each. None without such a file, which
@@ -13,7 +16,7 @@ pub fn listed(state_dir: &Path) -> Result<Vec<(String, PathBuf)>, Incomplete> {
     if !list.try_exists()? {
         return Ok(Vec::new());
     }
-    let rows = Guest::open(&list)?.transaction(|tx| {
+    let rows = Guest::open(&list, BUSY_TIMEOUT)?.transaction(|tx| {
         let table = "SELECT count(*) FROM pragma_table_info('agent_databases') WHERE name IN ('agent_id', 'path')";
         if tx.query_row(table, [], |row| row.get::<_, i64>(0))? < 2 {
             return Ok(Vec::new());
