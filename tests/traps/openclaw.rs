@@ -257,6 +257,38 @@ fn o09_a_fork_copies_events_to_a_new_session() {
     );
 }
 
+/// A fork begins after what it copied was made: whatever its id, the history stays with the session that made it.
+#[test]
+fn o09_a_fork_takes_nothing_from_the_session_it_copied() {
+    let forked = |id: &str| opening(id).with("timestamp", "2026-11-20T10:00:00.000Z");
+    let own = message("e3").with("message.timestamp", 1_795_172_400_000_u64);
+    let rows = [
+        "2026-11-20 openclaw /w/claw main a0 claude-sonnet-5 | 1 | 800 300 5000 0 0 | 0.004200000",
+        TWO,
+    ];
+    case(
+        &[
+            live([message("e1"), message("e2")]),
+            openclaw(
+                "main/sessions/a0.jsonl",
+                [forked("a0"), message("e1"), message("e2"), own.clone()],
+            ),
+        ],
+        [rows[0], rows[1], "counted 5, no_usage 2"],
+    );
+    let home = Home::new();
+    let agent = Agent::new(&home, "main");
+    agent.session("s1", [message("e1"), message("e2")]);
+    assert_eq!(telling(&home), [TWO, "counted 2, no_usage 1"]);
+    agent.session("a0", [message("e1"), message("e2"), own]);
+    let header = forked("a0").to_string();
+    agent.run(
+        "UPDATE transcript_events SET event_json = ?1 WHERE session_id = 'a0' AND seq = 0",
+        [header],
+    );
+    assert_eq!(telling(&home), [rows[0], rows[1], "counted 5, no_usage 2"]);
+}
+
 #[test]
 fn o10_a_rewrite_takes_nothing_back_and_adds_nothing_twice() {
     let home = Home::new();
@@ -509,7 +541,8 @@ fn o29_a_turn_of_codex_without_an_id() {
         ],
         [
             "2026-11-20 openclaw /w/claw main s1 gpt-5.5 | 1 | 600 10 400 0 0 | 0.003500000",
-            "counted 1, no_usage 3, not_assistant 1",
+            "counted 1, no_usage 3, broken 1",
+            "NamelessTurn at .openclaw/agents/main/agent/codex-home/sessions/2026/11/20/rollout-2026-11-20T09-00-00-thread-1.jsonl:251",
         ],
     );
 }

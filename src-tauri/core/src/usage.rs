@@ -214,6 +214,8 @@ pub enum Fault {
     TooLong,
     /// Compressed bytes that do not unpack, or unpack to too much.
     BadCompression,
+    /// A Codex response whose turn has no id: whether OpenClaw mirrors it cannot be known.
+    NamelessTurn,
 }
 
 impl Fault {
@@ -226,6 +228,9 @@ impl Fault {
             Self::AbsurdTokens => "impossible token count",
             Self::TooLong => "line longer than 64 MiB",
             Self::BadCompression => "compressed data that cannot be unpacked",
+            Self::NamelessTurn => {
+                "a Codex response without its turn's id, counted only where OpenClaw mirrors it"
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
         return Err(Reason::ZeroUsage.into());
     }
     // Of a turn without a name nothing tells whether it is mirrored: the mirror counts.
-    let turn = carry.turn.as_deref().ok_or(Reason::NotAssistant)?;
+    let turn = carry.turn.as_deref().ok_or(Fault::NamelessTurn)?;
     let known = |value: &Option<String>| value.clone().map(Cow::Owned);
     Ok(Box::new(Observation {
         cluster: turn_cluster(turn),

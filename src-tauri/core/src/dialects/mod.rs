@@ -12,6 +12,7 @@ use crate::{
     usage::{Fault, Line, Observation, Reason, Tokens},
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What is known about a record before reading it: where it lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Carry {
     pub session: Option<String>,
     /// Working directory of the header record.
     pub project: Option<String>,
+    /// Time of the header record: what is older was copied from another session.
+    pub begun: Option<UnixMillis>,
     /// Time of the last record that had one.
     pub at: Option<UnixMillis>,
     /// Codex's turn that is under way.
@@ -54,7 +57,36 @@ pub struct Carry {
 type Reading<'a> = Result<Box<Observation<'a>>, Line<'a>>;
 
 fn line(reading: Reading<'_>) -> Line<'_> {
-    reading.map_or_else(|line| line, Line::Observation)
+    match reading {
+        Ok(mut observation) => {
+            tidy(&mut observation);
+            Line::Observation(observation)
+        }
+        Err(line) => line,
+    }
+}
+
+/// Sees to it that what an observation names are names: whatever else a log has in their place is not kept.
+fn tidy(observation: &mut Observation<'_>) {
+    let Observation {
+        session,
+        project,
+        branch,
+        provider,
+        model,
+        subagent,
+        api,
+        stop,
+        extras,
+        ..
+    } = observation;
+    for text in [session, project, branch, provider, model] {
+        *text = name(std::mem::take(text));
+    }
+    for text in [subagent, api, stop] {
+        *text = word(std::mem::take(text));
+    }
+    extras.iter_mut().for_each(tidy);
 }
 
 impl From<Reason> for Line<'_> {
@@ -66,6 +98,33 @@ impl From<Reason> for Line<'_> {
 impl From<Fault> for Line<'_> {
     fn from(fault: Fault) -> Self {
         Self::Broken(fault)
+    }
+}
+
+/// Bytes of the longest name that is kept; whatever is longer names nothing.
+const LONGEST_NAME: usize = 256;
+/// Bytes of the longest word that is kept.
+const LONGEST_WORD: usize = 64;
+
+/// A name as it is kept: of a model, a session, a folder. Text of any length may stand where a name belongs.
+fn name(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() <= LONGEST_NAME {
+        return text;
+    }
+    let mut end = LONGEST_NAME;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
+/// One of a few words, such as a stop reason, as it is kept. What is not like one may be somebody's text, and is not.
+fn word(text: Cow<'_, str>) -> Cow<'_, str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/-".contains(&byte);
+    if text.len() <= LONGEST_WORD && text.bytes().all(fits) {
+        text
+    } else {
+        Cow::Borrowed("other")
     }
 }
 
@@ -96,5 +155,34 @@ fn plausible(tokens: Tokens) -> Result<Tokens, Fault> {
         Err(Fault::AbsurdTokens)
     } else {
         Ok(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebodys_text_is_neither_a_name_nor_a_word() {
+        for (text, expected) in [
+            ("", ""),
+            ("end_turn", "end_turn"),
+            ("general-purpose", "general-purpose"),
+            ("plugin:agent/v1.2", "plugin:agent/v1.2"),
+            ("please do this", "other"),
+            ("bell\u{7}", "other"),
+            ("größer", "other"),
+        ] {
+            assert_eq!(word(text.into()), expected);
+        }
+        assert_eq!(word("x".repeat(65).into()), "other");
+        assert_eq!(word("x".repeat(64).into()), "x".repeat(64));
+        assert_eq!(name("größer als".into()), "größer als");
+        assert_eq!(name("x".repeat(256).into()), "x".repeat(256));
+        assert_eq!(name("ß".repeat(129).into()), "ß".repeat(128) + "…");
+        assert_eq!(
+            name(format!("x{}", "ß".repeat(128)).into()),
+            format!("x{}…", "ß".repeat(127))
+        );
     }
 }

@@ -108,7 +108,7 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
         at,
         source: Source::OpenClaw,
         rank,
-        forked: false,
+        forked: carry.begun.is_some_and(|begun| at < begun),
         has_speed: false,
         session,
         project: known(&carry.project).unwrap_or(Cow::Borrowed(&context.project)),
@@ -201,6 +201,7 @@ impl<'a> Record<'a> {
         if self.kind.is("session") {
             carry.session = self.id.text().map(Cow::into_owned);
             carry.project = self.cwd.text().map(Cow::into_owned);
+            carry.begun = self.timestamp.instant();
         } else if self.kind.is("model_change") {
             self.choice.remember(carry);
         } else if self.kind.is("custom") {

@@ -1,6 +1,7 @@
 //! What OpenClaw says of its sessions beside their transcripts: the names of conversations, and the index
 //! `sessions.json` that it kept before it had databases.
 
+use super::{name, word};
 use crate::usage::SessionFacts;
 use serde::{Deserialize, de::IgnoredAny};
 use std::{borrow::Cow, collections::HashMap};
@@ -42,6 +43,12 @@ pub fn completed(mut facts: SessionFacts) -> SessionFacts {
                 *fact = told;
             }
         }
+    }
+    for text in [&mut facts.key, &mut facts.label, &mut facts.parent] {
+        *text = name(std::mem::take(text).into()).into_owned();
+    }
+    for text in [&mut facts.channel, &mut facts.chat_type, &mut facts.created] {
+        *text = word(std::mem::take(text).into()).into_owned();
     }
     facts
 }

@@ -143,9 +143,10 @@ impl Best {
 }
 
 impl First {
-    /// Takes `other` where it rather owns the response: the earliest, then the original.
+    /// Takes `other` where it rather owns the response: the earliest, then the one that was not copied there by a fork,
+    /// then the one of the better store.
     fn improve(&mut self, other: &Self, texts: &mut impl Texts) -> rusqlite::Result<()> {
-        let key = |it: &Self| (it.at, it.rank, it.forked);
+        let key = |it: &Self| (it.at, it.forked, it.rank);
         let by_merit = key(other).cmp(&key(self));
         if other.seen.wins(by_merit, &self.seen, texts)? {
             *self = *other;

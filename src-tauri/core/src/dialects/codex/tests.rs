@@ -88,7 +88,7 @@ fn what_counts_nothing_says_why() {
     let zero = zero.replace(r#""output_tokens":40"#, r#""output_tokens":0"#);
     let timeless_turn = turn.replace(r#""timestamp":"2026-11-20T09:00:02.000Z","#, "");
     for (case, lines, expected) in [
-        ("no turn", vec![COUNTS], Reason::NotAssistant.into()),
+        ("no turn", vec![COUNTS], Fault::NamelessTurn.into()),
         (
             "no time",
             vec![&timeless_turn, &timeless],

@@ -203,6 +203,7 @@ fn the_header_names_session_and_project() {
         session: Some("s1".into()),
         project: Some("/w".into()),
         at: UnixMillis::parse_rfc3339("2026-11-20T09:00:00.000Z"),
+        begun: UnixMillis::parse_rfc3339("2026-11-20T09:00:00.000Z"),
         ..Carry::default()
     };
     assert_eq!(carry, expected);
