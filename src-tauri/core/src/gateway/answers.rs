@@ -4,6 +4,7 @@ use crate::{money::NanoUsd, time::UnixMillis};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json, value::RawValue};
+use std::collections::BTreeMap;
 
 /// A question. There are no others: none of them changes anything, and none needs more than the right to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,6 +253,17 @@ pub struct Sum {
     pub total_cost: Option<NanoUsd>,
     /// Responses it knows no price for.
     pub missing_cost_entries: u64,
+    /// The same by `provider/model`.
+    pub missing_cost_by_model: BTreeMap<String, u64>,
+}
+
+impl Sum {
+    /// Responses of a model it knows no price for.
+    #[must_use]
+    pub fn missing(&self, provider: &str, model: &str) -> u64 {
+        let name = format!("{provider}/{model}");
+        self.missing_cost_by_model.get(&name).copied().unwrap_or(0)
+    }
 }
 
 /// A day's sum.
@@ -424,6 +436,7 @@ mod tests {
             cache_write: 64,
             total_cost: Some(NanoUsd(75_630_000)),
             missing_cost_entries: 1,
+            missing_cost_by_model: BTreeMap::from([("mock/mock-free".into(), 1)]),
         };
         assert_eq!(answer.totals, totals);
         let day = date(2026, 11, 20);

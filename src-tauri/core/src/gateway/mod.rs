@@ -11,6 +11,7 @@
 //! | `identity.rs` | who we are to it: key, id, signature; pure |
 //! | `frame.rs` | the protocol's frames; pure |
 //! | `answers.rs` | what a gateway is asked, and what it answers; pure |
+//! | `remote.rs` | what is kept of the answers, and when to ask again; pure |
 //! | `state.rs` | how things stand, and the words for it; pure |
 //! | `session.rs` | the state machine: what happened, and when -> what to do; pure |
 //! | `secrets.rs` | the file of keys and tokens |
@@ -24,6 +25,7 @@ mod address;
 mod answers;
 pub mod frame;
 mod identity;
+pub mod remote;
 mod session;
 mod state;
 
