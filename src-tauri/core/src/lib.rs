@@ -24,6 +24,7 @@
 //! | [`completeness`] | which days are known whole; pure |
 //! | [`forget`] | the user's own choice of what leaves the ledger |
 //! | [`verify`] | the ledger against all logs, read again |
+//! | [`reconcile`] | why a gateway's own total is another than ours; pure |
 //! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
 
@@ -42,6 +43,7 @@ mod judge;
 pub mod ledger;
 pub mod money;
 pub mod pricing;
+pub mod reconcile;
 pub mod report;
 pub mod summary;
 pub mod time;
