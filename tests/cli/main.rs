@@ -8,6 +8,7 @@ mod days;
 mod dimensions;
 mod explain;
 mod forget;
+mod gateways;
 mod home;
 mod human;
 mod ledger;

@@ -92,6 +92,47 @@ CREATE TABLE owners (
   gateway INTEGER NOT NULL,
   UNIQUE (session, project, agent, branch, subagent, gateway, source)
 ) STRICT;
+CREATE TABLE quotas (
+  gateway TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  label TEXT NOT NULL,
+  group_label TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  told INTEGER NOT NULL,
+  title TEXT NOT NULL,
+  plan TEXT,
+  used_milli_percent INTEGER NOT NULL,
+  reset_at INTEGER,
+  PRIMARY KEY (gateway, provider, label, group_label, since)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE remote_days (
+  gateway TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  zone TEXT NOT NULL,
+  updated_at INTEGER NOT NULL,
+  taken_at INTEGER NOT NULL,
+  logs_here INTEGER NOT NULL,
+  input INTEGER NOT NULL,
+  output INTEGER NOT NULL,
+  cache_read INTEGER NOT NULL,
+  cache_write INTEGER NOT NULL,
+  cost INTEGER NOT NULL,
+  missing INTEGER NOT NULL,
+  PRIMARY KEY (gateway, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE remote_models (
+  gateway TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  agent TEXT NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost INTEGER NOT NULL,
+  responses INTEGER NOT NULL,
+  missing INTEGER NOT NULL,
+  PRIMARY KEY (gateway, day, provider, model, agent)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE responses (
   id INTEGER PRIMARY KEY,
   seen BLOB NOT NULL

@@ -4,3 +4,4 @@ mod agreement;
 mod engine;
 mod ledger;
 mod prices;
+mod reconcile;

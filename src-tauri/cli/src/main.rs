@@ -7,6 +7,8 @@ mod host;
 mod json;
 mod models;
 mod prices;
+mod quota;
+mod reconcile;
 mod report;
 mod table;
 mod today;
@@ -50,6 +52,10 @@ enum Command {
     Verify(verify::Arguments),
     /// Take responses out of the ledger for good; only shows which, unless --yes is given
     Forget(forget::Arguments),
+    /// Why what a gateway itself counts is another total than ours
+    Reconcile(reconcile::Arguments),
+    /// How full the providers' quotas are, as gateways report them
+    Quota(quota::Arguments),
     /// The version of Clawspend and of its price book
     Version(VersionArguments),
 }
@@ -102,6 +108,8 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Forget(arguments) => forget::run(&arguments),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
+        Command::Quota(arguments) => quota::run(&arguments),
         Command::Version(arguments) => version(&arguments),
     };
     match done {

@@ -68,6 +68,23 @@ pub(crate) fn zone(name: &str) -> Result<(TimeZone, String), String> {
     Ok((zone, name.to_owned()))
 }
 
+/// The days that are asked for: the last thirty up to today, where nothing else is said.
+pub(crate) fn days(
+    since: Option<Date>,
+    until: Option<Date>,
+    zone: &TimeZone,
+) -> Result<(Date, Date), Failure> {
+    let until = until.unwrap_or_else(|| UnixMillis::now().day(zone));
+    let since = since.unwrap_or_else(|| add_days(until, -29));
+    if since > until {
+        return Err(Failure {
+            message: format!("the first day {since} is after the last day {until}"),
+            hint: "swap --since and --until".into(),
+        });
+    }
+    Ok((since, until))
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = environment()?;
     if !arguments.no_refresh {
@@ -78,16 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let (zone, name) = reader.zone();
         (zone.clone(), name.to_owned())
     });
-    let until = arguments
-        .until
-        .unwrap_or_else(|| UnixMillis::now().day(&zone));
-    let since = arguments.since.unwrap_or_else(|| add_days(until, -29));
-    if since > until {
-        return Err(Failure {
-            message: format!("the first day {since} is after the last day {until}"),
-            hint: "swap --since and --until".into(),
-        });
-    }
+    let (since, until) = days(arguments.since, arguments.until, &zone)?;
     let mut by = arguments.by.clone();
     by.dedup();
     let report = reader.report(ReportRequest {

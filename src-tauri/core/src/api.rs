@@ -2,8 +2,10 @@
 //! these and nothing else.
 
 mod explain;
+mod gateway_data;
 
 pub use explain::{Copies, Copy, Explained, Lesser, Subject};
+pub use gateway_data::{NOTHING_TOLD, Reconciliation};
 
 use crate::{
     completeness::{Completeness, SOON_DAYS, completeness},

@@ -1,7 +1,8 @@
 //! Everything Clawspend knows, without a window: this crate must not know that Tauri exists.
 //!
 //! ```text
-//! session files ── follow ─► record ─ dialects ─► Observation ─► ledger: one response per dedupe group ◄─ pricing
+//! session files ──── follow ─► record ─ dialects ─► Observation ┐
+//! gateway socket ─ connection ─► frame ─ session ─► Observation ┴► ledger: one response per dedupe group ◄─ pricing
 //!                                                                   │
 //!            tray, notifications ◄── Update ◄── engine ◄────────────┤
 //!            window, command line ◄────────────── api ◄─────────────┘
@@ -12,6 +13,7 @@
 //! | [`usage`], [`money`], [`time`] | the words: observations, tokens, amounts, days |
 //! | [`dialects`] | one file per way a usage record is written; pure |
 //! | [`follow`] | files and OpenClaw databases -> complete records, remembering offsets |
+//! | [`gateway`] | OpenClaw gateways: who we are to them, the protocol as a pure state machine, the socket |
 //! | [`pricing`] | the dated price book and what a response costs by it; pure |
 //! | [`ledger`] | our SQLite history: one file per table |
 //! | [`summary`], [`alerts`] | what is shown, and when to speak up; pure |
@@ -22,6 +24,7 @@
 //! | [`completeness`] | which days are known whole; pure |
 //! | [`forget`] | the user's own choice of what leaves the ledger |
 //! | [`verify`] | the ledger against all logs, read again |
+//! | [`reconcile`] | why a gateway's own total is another than ours; pure |
 //! | [`api`] | what any door may ask |
 #![forbid(unsafe_code)]
 
@@ -34,11 +37,13 @@ pub mod engine;
 pub mod environment;
 pub mod follow;
 pub mod forget;
+pub mod gateway;
 pub mod ingest;
 mod judge;
 pub mod ledger;
 pub mod money;
 pub mod pricing;
+pub mod reconcile;
 pub mod report;
 pub mod summary;
 pub mod time;

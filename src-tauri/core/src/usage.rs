@@ -164,6 +164,44 @@ pub struct Observation<'a> {
     pub extras: Vec<Observation<'a>>,
 }
 
+impl Observation<'_> {
+    /// The same, free of the record it was read from.
+    #[must_use]
+    pub fn into_owned(self) -> Observation<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Observation {
+            session: own(self.session),
+            project: own(self.project),
+            agent: own(self.agent),
+            subagent: own(self.subagent),
+            branch: own(self.branch),
+            gateway: own(self.gateway),
+            provider: own(self.provider),
+            model: own(self.model),
+            api: own(self.api),
+            stop: own(self.stop),
+            extras: self
+                .extras
+                .into_iter()
+                .map(Observation::into_owned)
+                .collect(),
+            cluster: self.cluster,
+            identity: self.identity,
+            request: self.request,
+            line: self.line,
+            parent: self.parent,
+            at: self.at,
+            source: self.source,
+            rank: self.rank,
+            forked: self.forked,
+            has_speed: self.has_speed,
+            tokens: self.tokens,
+            modifiers: self.modifiers,
+            recorded: self.recorded,
+        }
+    }
+}
+
 /// What is known of a session besides its responses, as its log's surroundings tell it; empty where they do not.
 /// No title: those are made from messages.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! OpenClaw's transcripts, in files or database rows: one JSON event each, assistant `message` events carry `usage`.
 
+pub mod pushed;
+
 use super::{
     Carry, Context, Reading, codex, hash,
     json::{self, Cursor, Value},
@@ -54,7 +56,21 @@ fn read<'a>(line: &'a [u8], context: &'a Context, carry: &mut Carry) -> Reading<
         .or_else(|| record.timestamp.instant());
     carry.at = own_time.or(carry.at);
     record.remember(carry)?;
-    if !record.kind.is("message") || !message.role.is("assistant") {
+    if !record.kind.is("message") {
+        return Err(Reason::NotAssistant.into());
+    }
+    observe(&record, own_time, context, carry)
+}
+
+/// What a `message` event counts.
+fn observe<'a>(
+    record: &Record<'a>,
+    own_time: Option<UnixMillis>,
+    context: &'a Context,
+    carry: &Carry,
+) -> Reading<'a> {
+    let message = &record.message;
+    if !message.role.is("assistant") {
         return Err(Reason::NotAssistant.into());
     }
     let known = |value: &Option<String>| value.clone().map(Cow::Owned);

@@ -19,6 +19,8 @@ pub mod rank {
     pub const ARCHIVE_FILE: u8 = 3;
     /// What the move into the database set aside. Nearly all of it is in the database too.
     pub const IMPORT_ARCHIVE: u8 = 4;
+    /// What a gateway reported: it does not say where the session works.
+    pub const GATEWAY: u8 = 5;
 }
 
 /// A folder to look in; it need not exist.

@@ -14,7 +14,9 @@ mod lock;
 pub mod looks;
 mod names;
 pub mod query;
+pub mod quotas;
 mod recount;
+pub mod remote_days;
 mod responses;
 mod rollups;
 pub mod seen;
@@ -42,6 +44,8 @@ const STEPS: &[&[&str]] = &[&[
     alerts::CREATE,
     state::CREATE,
     looks::CREATE,
+    remote_days::CREATE,
+    quotas::CREATE,
 ]];
 
 /// "Clsp": tells our files from any other SQLite database.

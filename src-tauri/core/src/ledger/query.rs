@@ -14,7 +14,11 @@ use crate::{
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::Arc,
+};
 
 /// Sums of one local day, source and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,6 +229,22 @@ impl Ledger {
             } else {
                 Ok(found)
             }
+        })
+    }
+
+    /// OpenClaw's names of the conversations that sessions belong to, by session, as far as they are known.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn session_keys(&self, source: Source) -> Result<HashMap<String, String>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id.text, key.text FROM sessions JOIN names AS id ON id.id = sessions.session
+                     JOIN names AS key ON key.id = sessions.key WHERE sessions.source = ?1",
+                )?
+                .query_map([source_number(source)], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
         })
     }
 

@@ -1,0 +1,403 @@
+//! What is kept of a gateway's usage answers, and when to ask again. Pure.
+//!
+//! A gateway counts in the background: its first answer is all zeros, an expired one is handed out once more while the
+//! next is being computed, and both look like answers. Only a fresh one replaces what is known.
+
+use super::{Freshness, SessionUsage, Sum, Usage};
+use crate::{
+    money::NanoUsd,
+    time::{UnixMillis, add_days},
+    usage::Tokens,
+};
+use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A gateway computes an answer anew once it is 30 seconds old; an older one was handed out once more.
+const EXPIRED_MILLIS: i64 = 35_000;
+
+/// How long to wait before each further try; after the last, the next regular question is soon enough.
+const AGAIN_MILLIS: [u32; 4] = [2_000, 5_000, 10_000, 20_000];
+
+/// What to do with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// It is true as of its `updated_at`, and replaces what is known. Else what is known stays, with its age.
+    pub keep: bool,
+    /// There will be a better one in so many milliseconds.
+    pub again_in: Option<u32>,
+}
+
+/// A question that is asked until its answer can be believed; one for each regular question.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Asking {
+    tries: usize,
+    /// The latest `updated_at` of its answers.
+    seen: Option<UnixMillis>,
+}
+
+impl Asking {
+    /// Judges its next answer.
+    #[must_use]
+    pub fn judge(&mut self, answer: &Usage, now: UnixMillis) -> Verdict {
+        let keep =
+            answer.freshness == Freshness::Fresh && days(answer, Date::MIN, Date::MIN).is_some();
+        // An answer that was computed since the question is new whatever the two clocks say.
+        let renewed = self.seen.is_some_and(|seen| seen < answer.updated_at);
+        let expired = now.0.saturating_sub(answer.updated_at.0) > EXPIRED_MILLIS;
+        self.seen = self.seen.max(Some(answer.updated_at));
+        let wanting = !keep || (expired && !renewed);
+        let again_in = AGAIN_MILLIS.get(self.tries).copied().filter(|_| wanting);
+        self.tries += 1;
+        Verdict { keep, again_in }
+    }
+}
+
+/// What a gateway counts on a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteDay {
+    /// The day, in the zone that was asked for.
+    pub day: Date,
+    /// By class, as no finer figure is.
+    pub tokens: Tokens,
+    /// The gateway's own figure.
+    pub cost: NanoUsd,
+    /// Responses it knows no price for.
+    pub missing: u64,
+    /// The same by agent and model; their costs may differ from `cost` by what rounding does.
+    pub models: Vec<RemoteModel>,
+}
+
+/// What a gateway counts of an agent and model on a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteModel {
+    /// The agent; empty where the answer does not tell whose it is.
+    pub agent: String,
+    /// Provider as written.
+    pub provider: String,
+    /// Model as written.
+    pub model: String,
+    /// The figures.
+    pub figures: Figures,
+}
+
+/// What a gateway tells of a model.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// All classes together.
+    pub tokens: u64,
+    /// The gateway's own figure.
+    pub cost: NanoUsd,
+    /// Responses, also those that used nothing.
+    pub responses: u64,
+    /// Responses it knows no price for.
+    pub missing: u64,
+}
+
+impl std::ops::AddAssign for Figures {
+    fn add_assign(&mut self, other: Self) {
+        self.tokens += other.tokens;
+        self.cost += other.cost;
+        self.responses += other.responses;
+        self.missing += other.missing;
+    }
+}
+
+impl Figures {
+    fn without(self, other: Self) -> Self {
+        Self {
+            tokens: self.tokens.saturating_sub(other.tokens),
+            cost: self.cost - other.cost,
+            responses: self.responses.saturating_sub(other.responses),
+            missing: self.missing.saturating_sub(other.missing),
+        }
+    }
+}
+
+/// Every day from `since` to `until`, also those without usage; `None` where an amount is no amount.
+#[must_use]
+pub fn days(answer: &Usage, since: Date, until: Date) -> Option<Vec<RemoteDay>> {
+    let models = models(answer)?;
+    let sums = answer.aggregates.cost_daily.iter();
+    let sums: BTreeMap<Date, &Sum> = sums.map(|day| (day.date, &day.sum)).collect();
+    if sums.values().any(|sum| sum.total_cost.is_none()) {
+        return None;
+    }
+    let mut days = Vec::new();
+    let mut day = since;
+    while day <= until {
+        let nothing = Sum::default();
+        let sum = sums.get(&day).copied().unwrap_or(&nothing);
+        days.push(RemoteDay {
+            day,
+            tokens: Tokens {
+                input: sum.input,
+                output: sum.output,
+                cache_read: sum.cache_read,
+                cache_write_5m: sum.cache_write,
+                ..Tokens::default()
+            },
+            cost: sum.total_cost.unwrap_or_default(),
+            missing: sum.missing_cost_entries,
+            models: models
+                .range((day, "", "", "")..)
+                .take_while(|((of, ..), _)| *of == day)
+                .map(|((_, provider, model, agent), figures)| RemoteModel {
+                    agent: (*agent).to_owned(),
+                    provider: (*provider).to_owned(),
+                    model: (*model).to_owned(),
+                    figures: *figures,
+                })
+                .collect(),
+        });
+        if day == Date::MAX {
+            break;
+        }
+        day = add_days(day, 1);
+    }
+    Some(days)
+}
+
+/// By day, provider, model and agent.
+type Models<'a> = BTreeMap<(Date, &'a str, &'a str, &'a str), Figures>;
+
+/// The sessions tell the agent, but an answer need not list them all; what is left
+/// of a model is of no agent that could be named, unless there is only one.
+fn models(answer: &Usage) -> Option<Models<'_>> {
+    let mut models = Models::new();
+    let mut listed: BTreeMap<_, Figures> = BTreeMap::new();
+    for session in &answer.sessions {
+        for day in &session.usage.daily_model_usage {
+            let model = (day.date, day.provider.as_str(), day.model.as_str());
+            let figures = Figures {
+                tokens: day.tokens,
+                cost: day.cost?,
+                responses: day.count,
+                missing: missing_of(session, model),
+            };
+            *listed.entry(model).or_default() += figures;
+            let (day, provider, model) = model;
+            *models
+                .entry((day, provider, model, session.agent_id.as_str()))
+                .or_default() += figures;
+        }
+    }
+    let agents = answer.aggregates.by_agent.iter();
+    let agents: BTreeSet<&str> = agents.map(|agent| agent.agent_id.as_str()).collect();
+    let only = match agents.first() {
+        Some(agent) if agents.len() == 1 => agent,
+        _ => "",
+    };
+    for day in &answer.aggregates.model_daily {
+        let model = (day.date, day.provider.as_str(), day.model.as_str());
+        let sums = answer.aggregates.cost_daily.iter();
+        let sum = sums.filter(|sum| sum.date == day.date).map(|sum| &sum.sum);
+        let all = Figures {
+            tokens: day.tokens,
+            cost: day.cost?,
+            responses: day.count,
+            missing: sum.map(|sum| sum.missing(model.1, model.2)).sum(),
+        };
+        let rest = all.without(listed.get(&model).copied().unwrap_or_default());
+        if (rest.tokens, rest.responses, rest.missing) != (0, 0, 0) {
+            let (day, provider, model) = model;
+            *models.entry((day, provider, model, only)).or_default() += rest;
+        }
+    }
+    Some(models)
+}
+
+fn missing_of(session: &SessionUsage, (day, provider, model): (Date, &str, &str)) -> u64 {
+    let days = session.usage.daily_breakdown.iter();
+    let of_day = days.filter(|sum| sum.date == day);
+    of_day.map(|sum| sum.sum.missing(provider, model)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::{AgentSum, DaySum, ModelDay};
+    use jiff::civil::date;
+    use serde_json::{Value, json};
+
+    /// The captured answer, its freshness replaced.
+    fn captured(status: Option<&str>) -> Usage {
+        let text =
+            include_str!("../../../../tests/fixtures/gateway/rpc/sessions.usage.allagents.json");
+        let mut captured: Value = serde_json::from_str(text).expect("JSON");
+        let mut payload = captured["response"]["payload"].take();
+        if let Some(status) = status {
+            payload["cacheStatus"]["status"] = status.into();
+        }
+        serde_json::from_str(&payload.to_string()).expect("usage")
+    }
+
+    const UPDATED: UnixMillis = UnixMillis(1_795_178_748_276);
+
+    #[test]
+    fn only_fresh_answers_are_kept_and_old_ones_asked_for_again() {
+        let first = |status: Option<&str>, age: i64| {
+            let verdict = Asking::default().judge(&captured(status), UPDATED.plus(age));
+            (verdict.keep, verdict.again_in)
+        };
+        for (status, age, expected) in [
+            (None, 0, (true, None)),
+            (None, 35_000, (true, None)),
+            (None, 35_001, (true, Some(2_000))),
+            (None, 173_000, (true, Some(2_000))),
+            // The gateway's clock is ahead.
+            (None, -3_600_000, (true, None)),
+            (Some("refreshing"), 0, (false, Some(2_000))),
+            (Some("partial"), 0, (false, Some(2_000))),
+            (Some("stale"), 0, (false, Some(2_000))),
+            (Some("of another kind"), 0, (false, Some(2_000))),
+        ] {
+            assert_eq!(first(status, age), expected, "{status:?} {age}");
+        }
+    }
+
+    #[test]
+    fn zeros_of_a_gateway_that_has_just_started_are_not_kept() {
+        let zeros: Usage = serde_json::from_value(json!({
+            "updatedAt": UPDATED.0, "sessions": [], "totals": { "totalCost": 0 }, "aggregates": { "costDaily": [] },
+            "cacheStatus": { "status": "refreshing", "cachedFiles": 0 },
+        }))
+        .expect("usage");
+        let mut asking = Asking::default();
+        let mut verdicts = [
+            zeros.clone(),
+            zeros.clone(),
+            zeros.clone(),
+            zeros.clone(),
+            zeros,
+        ]
+        .map(|answer| asking.judge(&answer, UPDATED));
+        assert_eq!(
+            verdicts.map(|it| (it.keep, it.again_in)),
+            [
+                (false, Some(2_000)),
+                (false, Some(5_000)),
+                (false, Some(10_000)),
+                (false, Some(20_000)),
+                (false, None),
+            ]
+        );
+        let counted = captured(None);
+        verdicts[0] = asking.judge(&counted, UPDATED);
+        assert_eq!((verdicts[0].keep, verdicts[0].again_in), (true, None));
+    }
+
+    #[test]
+    fn an_answer_handed_out_once_more_is_replaced_by_the_next() {
+        let (old, mut new) = (captured(None), captured(None));
+        let mut asking = Asking::default();
+        // The clocks are an hour apart: no answer ever looks new.
+        let now = UPDATED.plus(3_600_000);
+        assert_eq!(
+            asking.judge(&old, now),
+            Verdict {
+                keep: true,
+                again_in: Some(2_000)
+            }
+        );
+        new.updated_at = UPDATED.plus(173_000);
+        let now = now.plus(2_100);
+        assert_eq!(
+            asking.judge(&new, now),
+            Verdict {
+                keep: true,
+                again_in: None
+            }
+        );
+    }
+
+    fn model(
+        agent: &str,
+        provider: &str,
+        model: &str,
+        figures: (u64, i64, u64, u64),
+    ) -> RemoteModel {
+        let (tokens, cost, responses, missing) = figures;
+        RemoteModel {
+            agent: agent.into(),
+            provider: provider.into(),
+            model: model.into(),
+            figures: Figures {
+                tokens,
+                cost: NanoUsd(cost),
+                responses,
+                missing,
+            },
+        }
+    }
+
+    fn nothing(day: Date) -> RemoteDay {
+        RemoteDay {
+            day,
+            tokens: Tokens::default(),
+            cost: NanoUsd::ZERO,
+            missing: 0,
+            models: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_days_of_a_captured_answer() {
+        let day = RemoteDay {
+            day: date(2026, 11, 20),
+            tokens: Tokens {
+                input: 15_700,
+                output: 1_710,
+                cache_read: 11_200,
+                cache_write_5m: 64,
+                ..Tokens::default()
+            },
+            cost: NanoUsd(75_630_000),
+            missing: 1,
+            models: vec![
+                model("", "mock", "mock-error", (0, 0, 1, 0)),
+                model("", "mock", "mock-free", (1_580, 0, 1, 1)),
+                // What the two listed sessions do not hold.
+                model("", "mock", "mock-large", (10_940, 33_060_000, 4, 0)),
+                model("main", "mock", "mock-large", (13_150, 33_330_000, 7, 0)),
+                model("ops", "mock", "mock-large", (1_250, 2_190_000, 1, 0)),
+                model("", "mockanth", "mock-claude", (1_754, 7_050_000, 1, 0)),
+            ],
+        };
+        assert_eq!(
+            days(&captured(None), date(2026, 11, 19), date(2026, 11, 21)),
+            Some(vec![
+                nothing(date(2026, 11, 19)),
+                day,
+                nothing(date(2026, 11, 21))
+            ])
+        );
+    }
+
+    #[test]
+    fn what_the_sessions_leave_out_is_the_only_agents() {
+        let mut answer = captured(None);
+        answer.sessions.clear();
+        answer.aggregates.by_agent = vec![AgentSum {
+            agent_id: "main".into(),
+            ..AgentSum::default()
+        }];
+        answer.aggregates.model_daily.truncate(1);
+        let days = days(&answer, date(2026, 11, 20), date(2026, 11, 20)).expect("amounts");
+        let all = model("main", "mock", "mock-large", (25_340, 68_580_000, 12, 0));
+        assert_eq!(days[0].models, [all]);
+    }
+
+    #[test]
+    fn an_amount_that_is_none_is_no_zero() {
+        let day = date(2026, 11, 20);
+        let mut no_total = captured(None);
+        no_total.aggregates.cost_daily.push(DaySum::default());
+        let mut no_cost = captured(None);
+        no_cost.aggregates.model_daily.push(ModelDay::default());
+        for answer in [no_total, no_cost] {
+            assert_eq!(days(&answer, day, day), None);
+            let verdict = Asking::default().judge(&answer, UPDATED);
+            assert_eq!((verdict.keep, verdict.again_in), (false, Some(2_000)));
+        }
+    }
+}
