@@ -1,7 +1,7 @@
 //! The only way anything leaves the ledger: the user's explicit wish.
 //!
-//! Of a forgotten response only its id is left, so that no log brings it back, and of a session without any other only
-//! a hash of its id, as a row of `sessions` with a negative number. Texts that nothing else refers to leave with
+//! Of a forgotten response only its id is left, or a hash of what tells it apart from others of that id, so that no log
+//! brings it back, and of a session without any other only a hash of its id, as a row of `sessions` with a negative number. Texts that nothing else refers to leave with
 //! them, the file's free space too.
 
 use super::{
@@ -36,15 +36,20 @@ impl Ledger {
         self.write(|connection, names| {
             let mut select =
                 connection.prepare("SELECT seen FROM responses WHERE id = ?1 AND seen <> x''")?;
-            let mut update = connection.prepare("UPDATE responses SET seen = x'' WHERE id = ?1")?;
+            let mut delete = connection.prepare("DELETE FROM responses WHERE id = ?1")?;
+            let mut insert =
+                connection.prepare("INSERT OR REPLACE INTO responses VALUES (?1, x'')")?;
             let mut tally = Tally::new(names.on(connection), price);
             for id in ids {
-                let id = id.cast_signed();
-                let known: Option<Vec<u8>> = select.query_row([id], |row| row.get(0)).optional()?;
+                let row = [id.cast_signed()];
+                let known: Option<Vec<u8>> = select.query_row(row, |row| row.get(0)).optional()?;
                 if let Some(known) = decode(&known.unwrap_or_default())? {
                     tally.count(&known, -1)?;
                     tally.settle(zone)?;
-                    update.execute([id])?;
+                    delete.execute(row)?;
+                    for trace in known.traces(*id) {
+                        insert.execute([trace.cast_signed()])?;
+                    }
                     state::set(connection, state::FORGOTTEN, "yes")?;
                 }
             }
@@ -61,11 +66,11 @@ impl Ledger {
     }
 }
 
-/// Whether the user had the responses of this id forgotten.
-pub(super) fn is_forgotten(connection: &Connection, cluster: u64) -> rusqlite::Result<bool> {
+/// Whether the user had the responses forgotten of which this number is kept: an id, or one of [`Cluster::traces`].
+pub(super) fn is_forgotten(connection: &Connection, kept: u64) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT 1 FROM responses WHERE id = ?1 AND seen = x''")?
-        .exists([cluster.cast_signed()])
+        .exists([kept.cast_signed()])
 }
 
 /// Whether all responses of this session were forgotten, so that its names must not come back.
