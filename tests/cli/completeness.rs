@@ -87,8 +87,8 @@ fn a_gap_between_looks_is_told_and_a_total_over_it_too() {
     ]);
     assert_eq!(known(&home)[0]["whole"], whole);
     let note = format!(
-        "\nClaude Code: some of these days are older than what is known whole ({} to {}, {} to {today}), and may lack what \
-         was deleted before.\n",
+        "\nClaude Code: not all of these days are known whole ({} to {}, {} to {today}); what was deleted before it could \
+         be read is missing.\n",
         day(since) - 19.days(),
         day(until),
         today - 19.days()
@@ -98,6 +98,18 @@ fn a_gap_between_looks_is_told_and_a_total_over_it_too() {
         assert_eq!(report.ends_with(&note), concerned, "{report}");
         assert_eq!(report.contains("known whole"), concerned, "{report}");
     }
+    // Not of a source that does not count.
+    let first = today - 20.days();
+    let report = |source: &str| {
+        home.tell(&format!(
+            "report --no-refresh --by source --since {first} --where source={source}"
+        ))
+    };
+    assert_eq!(
+        report("openclaw"),
+        format!("{first} to {today}, days of UTC\n\nNo response matches source=openclaw.\n")
+    );
+    assert!(report("claude-*").ends_with(&note));
     // The next look goes on where the last one was.
     home.tell("report --json");
     assert_eq!(known(&home)[0]["whole"], whole);

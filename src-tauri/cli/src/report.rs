@@ -119,7 +119,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let last = until.min(now.day(reader.zone().0));
     let mut text = text(&report, &zone_name, &covered, reader.plans());
     for known in reader.completeness(now)? {
-        if let Some(remark) = known.remark(since, last) {
+        let counts = passes(&arguments.only, Column::Source, known.source.as_str());
+        if let Some(remark) = known.remark(since, last).filter(|_| counts) {
             text += &format!("\n{remark}\n");
         }
     }

@@ -60,7 +60,7 @@ impl Completeness {
     pub fn remark(&self, since: Date, until: Date) -> Option<String> {
         (since <= until && !self.covers(since, until)).then(|| {
             format!(
-                "{}: some of these days are older than what is known whole ({}), and may lack what was deleted before.",
+                "{}: not all of these days are known whole ({}); what was deleted before it could be read is missing.",
                 self.source.title(),
                 self.stretches()
             )
