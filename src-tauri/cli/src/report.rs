@@ -120,8 +120,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut text = text(&report, &zone_name, &covered, reader.plans());
     for known in reader.completeness(now)? {
         let counts = passes(&arguments.only, Column::Source, known.source.as_str());
-        if let Some(remark) = known.remark(since, last).filter(|_| counts) {
-            text += &format!("\n{remark}\n");
+        if counts {
+            for remark in known.remarks(since, last) {
+                text += &format!("\n{remark}\n");
+            }
         }
     }
     print(&text)

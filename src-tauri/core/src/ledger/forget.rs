@@ -6,7 +6,7 @@
 
 use super::{
     Ledger, LedgerError,
-    cluster::Cluster,
+    cluster::{Cluster, Group},
     dimensions::source_number,
     files::REPLACED,
     names::{NameCache, NamesOn},
@@ -17,6 +17,7 @@ use crate::{time::UnixMillis, usage::Source};
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 use rustc_hash::FxHashSet;
+use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 impl Ledger {
@@ -39,6 +40,7 @@ impl Ledger {
             let mut delete = connection.prepare("DELETE FROM responses WHERE id = ?1")?;
             let mut insert =
                 connection.prepare("INSERT OR REPLACE INTO responses VALUES (?1, x'')")?;
+            let mut spans = spans(connection)?;
             let mut tally = Tally::new(names.on(connection), price);
             for id in ids {
                 let row = [id.cast_signed()];
@@ -50,8 +52,15 @@ impl Ledger {
                     for trace in known.traces(*id) {
                         insert.execute([trace.cast_signed()])?;
                     }
-                    state::set(connection, state::FORGOTTEN, "yes")?;
+                    for Group { first, .. } in known.groups(&mut tally.names)? {
+                        let span = spans.entry(known.source).or_insert((first.at, first.at));
+                        *span = (span.0.min(first.at), span.1.max(first.at));
+                    }
                 }
+            }
+            if !spans.is_empty() {
+                let spans = serde_json::to_string(&spans).unwrap_or_default();
+                state::set(connection, state::FORGOTTEN, &spans)?;
             }
             tally.finish(zone)?;
             sweep(&mut names.on(connection))
@@ -64,6 +73,23 @@ impl Ledger {
             Ok(!busy)
         })
     }
+
+    /// When the first and the last response was made that the user had forgotten, by source.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn forgotten(&self) -> Result<Spans, LedgerError> {
+        self.read(spans)
+    }
+}
+
+/// See [`Ledger::forgotten`].
+type Spans = BTreeMap<Source, (UnixMillis, UnixMillis)>;
+
+fn spans(connection: &Connection) -> rusqlite::Result<Spans> {
+    let text = state::get(connection, state::FORGOTTEN)?;
+    let spans = text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(spans.unwrap_or_default())
 }
 
 /// Whether the user had the responses forgotten of which this number is kept: an id, or one of [`Cluster::traces`].

@@ -347,7 +347,7 @@ impl<'c> Table<'c> {
 
 /// Sums up responses, each with its price.
 pub(super) struct Tally<'n, 'p> {
-    names: NamesOn<'n>,
+    pub(super) names: NamesOn<'n>,
     price: &'p mut Pricer<'p>,
     changes: FxHashMap<Key, Sums>,
     /// When the latest was made.
