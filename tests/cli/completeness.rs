@@ -50,6 +50,7 @@ fn days_are_known_as_far_back_as_logs_are_kept_and_old_logs_are_counted() {
         "source": "claude-code",
         "collected_since": null,
         "whole": [[today - 19.days(), today]],
+        "forgotten": null,
         "kept_days": 20,
         "ending_logs": 2,
         "ending_unread": 0,
@@ -87,8 +88,8 @@ fn a_gap_between_looks_is_told_and_a_total_over_it_too() {
     ]);
     assert_eq!(known(&home)[0]["whole"], whole);
     let note = format!(
-        "\nClaude Code: some of these days are older than what is known whole ({} to {}, {} to {today}), and may lack what \
-         was deleted before.\n",
+        "\nClaude Code: not all of these days are known whole ({} to {}, {} to {today}); what was deleted before it could \
+         be read is missing.\n",
         day(since) - 19.days(),
         day(until),
         today - 19.days()
@@ -98,7 +99,64 @@ fn a_gap_between_looks_is_told_and_a_total_over_it_too() {
         assert_eq!(report.ends_with(&note), concerned, "{report}");
         assert_eq!(report.contains("known whole"), concerned, "{report}");
     }
+    // Not of a source that does not count.
+    let first = today - 20.days();
+    let report = |source: &str| {
+        home.tell(&format!(
+            "report --no-refresh --by source --since {first} --where source={source}"
+        ))
+    };
+    assert_eq!(
+        report("openclaw"),
+        format!("{first} to {today}, days of UTC\n\nNo response matches source=openclaw.\n")
+    );
+    assert!(report("claude-*").ends_with(&note));
     // The next look goes on where the last one was.
     home.tell("report --json");
     assert_eq!(known(&home)[0]["whole"], whole);
+}
+
+#[test]
+fn days_of_which_responses_were_forgotten_are_told() {
+    let home = Home::new();
+    home.keep_logs(20);
+    let lines = [1, 2, 3, 9].map(|days| {
+        let number = u32::try_from(days).expect("few");
+        response(number, now() - days * DAY, 10)
+    });
+    home.claude("p/a.jsonl", &lines);
+    let today = day(now());
+    let day = |days: i64| today - days.days();
+    let whole = json!([[day(19), today]]);
+    let told = |home: &Home| {
+        let known = known(home);
+        [known[0]["whole"].clone(), known[0]["forgotten"].clone()]
+    };
+    home.tell("report --json");
+    assert_eq!(told(&home), [whole.clone(), Value::Null]);
+    home.tell(&format!("forget --yes --before {}", day(8)));
+    assert_eq!(told(&home), [whole.clone(), json!([day(9), day(9)])]);
+    // All of them together are told as one stretch.
+    home.tell(&format!("forget --yes --before {}", day(1)));
+    assert_eq!(told(&home), [whole, json!([day(9), day(2)])]);
+    let doctor = home.tell("doctor --no-refresh");
+    let line = format!(
+        " without change)\n  you had responses forgotten: {} to {}\nIn no log: ",
+        day(9),
+        day(2)
+    );
+    assert!(doctor.contains(&line), "{doctor}");
+    let note = format!(
+        "\nClaude Code: you had responses of these days forgotten ({} to {}).\n",
+        day(9),
+        day(2)
+    );
+    for (first, last, concerned) in [(9, 0, true), (2, 2, true), (1, 0, false), (15, 10, false)] {
+        let (first, last) = (day(first), day(last));
+        let report = home.tell(&format!(
+            "report --by source --since {first} --until {last}"
+        ));
+        assert_eq!(report.ends_with(&note), concerned, "{report}");
+        assert_eq!(report.contains("forgotten"), concerned, "{report}");
+    }
 }

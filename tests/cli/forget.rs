@@ -269,19 +269,20 @@ fn a_session_is_forgotten_by_its_label_and_the_label_does_not_come_back() {
     assert_eq!(verified(&home), [""; 0]);
 }
 
-/// An id too short to be unique may stand for several responses.
+/// An id too short to be unique may stand for several responses, also for some that come later.
 #[test]
 fn an_id_is_forgotten_whole_or_not_at_all() {
     let home = Home::new();
-    let shared = |number: u32, at, input| {
+    let shared = |number: u32, at, input, output| {
         ClaudeLine {
             uuid: &format!("00000000-0000-4000-8000-{number:012}"),
             parent: "",
             message_id: "m1",
-            request_id: &format!("req_{number:024}"),
+            request_id: &format!("req_{:024}", number % 10),
             at,
             usage: ClaudeUsage {
                 input,
+                output,
                 ..ClaudeLine::default().usage
             },
             ..ClaudeLine::default()
@@ -291,8 +292,8 @@ fn an_id_is_forgotten_whole_or_not_at_all() {
     home.claude(
         "p/a.jsonl",
         &[
-            shared(1, NINE, 5),
-            shared(2, NINE + DAY, 7),
+            shared(1, NINE, 5, 10),
+            shared(2, NINE + DAY, 7, 10),
             line(3, NINE, "/w/open", "talk"),
         ],
     );
@@ -318,6 +319,63 @@ Left as it is, because others with the same id do not meet the conditions: 1 res
     assert_eq!(home.json(REPORT)["totals"]["responses"], 0);
     assert_eq!(home.json("today --json")["responses"], 0);
     assert_eq!(verified(&home), ["forgotten 0 3"]);
+
+    // Later ones of that id count, one with another request and one with another input. What was forgotten does not,
+    // not even with more output and in another file.
+    let later = [
+        shared(4, NINE + DAY, 7, 10),
+        shared(12, NINE + DAY, 9, 10),
+        shared(1, NINE, 5, 400),
+        shared(2, NINE + DAY, 7, 10),
+    ];
+    home.claude("p/b.jsonl", &later);
+    let input = |home: &Home| {
+        let totals = &home.json(REPORT)["totals"];
+        (totals["responses"].clone(), totals["input_tokens"].clone())
+    };
+    assert_eq!(input(&home), (json!(2), json!(16)));
+    assert_eq!(verified(&home), ["forgotten 0 3"]);
+
+    // They can be forgotten as well, and the first ones stay so.
+    assert!(
+        forget("--before 2026-11-22 --yes").starts_with("2 responses of 2026-11-21 to 2026-11-21")
+    );
+    home.claude("p/c.jsonl", &later);
+    assert_eq!(input(&home), (json!(0), json!(0)));
+    append(
+        &home.path().join(".claude/projects/p/c.jsonl"),
+        &shared(5, NINE + DAY, 11, 10),
+    );
+    assert_eq!(input(&home), (json!(1), json!(11)));
+    assert_eq!(verified(&home), ["forgotten 0 5"]);
+}
+
+/// Copies of one response may differ in input, where a proxy writes zeros first.
+#[test]
+fn a_unique_id_stays_forgotten_whatever_its_copies_say() {
+    let home = Home::new();
+    let copy = |uuid: u32, parent: &str, input, output| {
+        ClaudeLine {
+            uuid: &format!("00000000-0000-4000-8000-{uuid:012}"),
+            parent,
+            at: NINE,
+            usage: ClaudeUsage {
+                input,
+                output,
+                ..ClaudeLine::default().usage
+            },
+            ..ClaudeLine::default()
+        }
+        .to_string()
+    };
+    let log = home.claude("p/a.jsonl", &[copy(1, "", 0, 1)]);
+    let told = home.json("forget --where source=claude-code --yes --json");
+    assert_eq!(told["totals"]["responses"], 1);
+    let parent = "00000000-0000-4000-8000-000000000001";
+    append(&log, &copy(2, parent, 5, 1));
+    append(&log, &copy(2, parent, 5, 400));
+    assert_eq!(home.json(REPORT)["totals"]["responses"], 0);
+    assert_eq!(verified(&home), ["forgotten 0 1"]);
 }
 
 /// Numbers of texts that are gone are not given again: a reader still knows what they stood for.

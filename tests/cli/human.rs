@@ -41,6 +41,24 @@ total                                             2      4  123,466         200 
 }
 
 #[test]
+fn a_report_shows_a_column_once_and_says_which_filters_nothing_matches() {
+    let home = Home::new();
+    home.claude("p/a.jsonl", &[response(1, NINE, 10)]);
+    let report = |more: &str| {
+        let days = "--since 2026-11-20 --until 2026-11-20 --timezone UTC";
+        home.tell(&format!("report {days} {more}"))
+    };
+    assert_eq!(
+        report("--by source,day,source --where source=claude-*"),
+        report("--by source,day")
+    );
+    assert_eq!(
+        report("--where source=openclaw --where model=gpt-*"),
+        "2026-11-20 to 2026-11-20, days of UTC\n\nNo response matches source=openclaw, model=gpt-*.\n"
+    );
+}
+
+#[test]
 fn an_empty_report_is_an_empty_table() {
     let told = Home::new().tell("report --since 2026-11-20 --until 2026-11-20 --by model");
     let expected = "\

@@ -89,7 +89,7 @@ test('catching up shows how far, and what is known so far', async () => {
 });
 
 test('what the totals may lack is said below them', async () => {
-  const remark = 'Claude Code: some of these days are older than what is known whole.';
+  const remark = 'Claude Code: not all of these days are known whole.';
   await open(() => ({ ...fixtures.ordinary(), remarks: [remark] }));
   expect(texts('remark')).toEqual([remark]);
 });

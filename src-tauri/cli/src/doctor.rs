@@ -8,7 +8,7 @@ use crate::{
 };
 use clawspend_core::{
     api::{Doctor, GapCount, Phase, Problem, Reader, RootState, Unpriced, doctor_without_ledger},
-    completeness::{Completeness, NOT_IN_LOGS, SOON_DAYS},
+    completeness::{Completeness, NOT_IN_LOGS, SOON_DAYS, stretch},
     environment::Environment,
     pricing::{Gap, PriceBook},
     time::UnixMillis,
@@ -115,6 +115,9 @@ fn complete(known: &Completeness) -> String {
         ),
         None => " (it archives what it deletes)\n".to_owned(),
     };
+    if let Some(days) = &known.forgotten {
+        text += &format!("  you had responses forgotten: {}\n", stretch(days));
+    }
     if known.ending_logs > 0 {
         text += &format!(
             "  {} will be deleted in the next {SOON_DAYS} days; {}\n",

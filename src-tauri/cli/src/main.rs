@@ -14,7 +14,7 @@ mod table;
 mod today;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
 use clawspend_core::{
     api::{ApiError, Problem, Progress},
     environment::Environment,
@@ -119,6 +119,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends the program as for any other argument that is wrong.
+fn wrong_usage(command: &str, why: &str) -> ! {
+    let mut all = Arguments::command();
+    all.build();
+    let known = all.find_subcommand_mut(command);
+    let error = match known {
+        Some(command) => command.error(ErrorKind::ValueValidation, why),
+        None => all.error(ErrorKind::ValueValidation, why),
+    };
+    error.exit()
 }
 
 fn environment() -> Result<Environment, Failure> {

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut reader = Reader::open(environment)?;
     let (zone, zone_name) = reader.zone();
     let zone_name = zone_name.to_owned();
-    let (since, until) = days(arguments.since, arguments.until, zone)?;
+    let (since, until) = days("reconcile", arguments.since, arguments.until, zone);
     let mut bar = Bar::new("Searching logs for copies");
     let gateway = arguments.gateway.as_deref();
     let told = reader.reconcile(gateway, since, until, &mut |progress| bar.show(progress));

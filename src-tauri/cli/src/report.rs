@@ -3,13 +3,16 @@
 use crate::{
     Failure, environment, json, note_all, print, refresh,
     table::{Align, count, responses, table},
+    wrong_usage,
 };
 use clawspend_core::{
     api::Reader,
     config::Plan,
-    report::{Column, Filter, Report, ReportRequest},
+    environment::zone as configured_zone,
+    report::{Column, Filter, Report, ReportRequest, passes},
     summary::Amount,
     time::{UnixMillis, add_days},
+    usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
 use std::collections::BTreeSet;
@@ -51,10 +54,19 @@ pub(crate) fn filter(text: &str) -> Result<Filter, String> {
     let (word, pattern) = text
         .split_once('=')
         .ok_or_else(|| "write it as COLUMN=VALUE, such as model=claude-opus-5".to_owned())?;
-    Ok(Filter {
+    let filter = Filter {
         column: column(word)?,
         pattern: pattern.into(),
-    })
+    };
+    if filter.column == Column::Source {
+        let words = Source::ALL.map(Source::as_str);
+        let only = [filter.clone()];
+        if !words.iter().any(|word| passes(&only, Column::Source, word)) {
+            let words = words.join(", ");
+            return Err(format!("there is no such source; choose from {words}"));
+        }
+    }
+    Ok(filter)
 }
 
 pub(crate) fn day(text: &str) -> Result<Date, String> {
@@ -70,34 +82,37 @@ pub(crate) fn zone(name: &str) -> Result<(TimeZone, String), String> {
 
 /// The days that are asked for: the last thirty up to today, where nothing else is said.
 pub(crate) fn days(
+    command: &str,
     since: Option<Date>,
     until: Option<Date>,
     zone: &TimeZone,
-) -> Result<(Date, Date), Failure> {
+) -> (Date, Date) {
     let until = until.unwrap_or_else(|| UnixMillis::now().day(zone));
     let since = since.unwrap_or_else(|| add_days(until, -29));
     if since > until {
-        return Err(Failure {
-            message: format!("the first day {since} is after the last day {until}"),
-            hint: "swap --since and --until".into(),
-        });
+        let why = format!("the first day {since} is after the last day {until}");
+        wrong_usage(command, &why);
     }
-    Ok((since, until))
+    (since, until)
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = environment()?;
+    let (zone, zone_name) = arguments
+        .timezone
+        .clone()
+        .unwrap_or_else(|| configured_zone(&environment.config().0));
+    let (since, until) = days("report", arguments.since, arguments.until, &zone);
     if !arguments.no_refresh {
         note_all(&refresh(&environment)?);
     }
     let mut reader = Reader::open(environment)?;
-    let (zone, zone_name) = arguments.timezone.clone().unwrap_or_else(|| {
-        let (zone, name) = reader.zone();
-        (zone.clone(), name.to_owned())
-    });
-    let (since, until) = days(arguments.since, arguments.until, &zone)?;
-    let mut by = arguments.by.clone();
-    by.dedup();
+    let mut by = Vec::new();
+    for column in &arguments.by {
+        if !by.contains(column) {
+            by.push(*column);
+        }
+    }
     let report = reader.report(ReportRequest {
         by,
         only: arguments.only.clone(),
@@ -113,8 +128,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let last = until.min(now.day(reader.zone().0));
     let mut text = text(&report, &zone_name, &covered, reader.plans());
     for known in reader.completeness(now)? {
-        if let Some(remark) = known.remark(since, last) {
-            text += &format!("\n{remark}\n");
+        let counts = passes(&arguments.only, Column::Source, known.source.as_str());
+        if counts {
+            for remark in known.remarks(since, last) {
+                text += &format!("\n{remark}\n");
+            }
         }
     }
     print(&text)
@@ -193,6 +211,12 @@ fn text(
         "{} to {}, days of {zone_name}\n\n",
         request.since, request.until
     );
+    if report.totals.responses == 0 && !request.only.is_empty() {
+        let only = request.only.iter();
+        let only = only.map(|it| format!("{}={}", it.column.as_str(), it.pattern));
+        let only: Vec<String> = only.collect();
+        return format!("{text}No response matches {}.\n", only.join(", "));
+    }
     text += &table(&heads, &rows, Some(&total));
     if report.totals.unpriced_responses > 0 {
         text += &format!(

@@ -49,8 +49,8 @@ pub struct Dashboard {
     pub by_session: Vec<BreakdownRow>,
     /// Models of those days with responses whose cost is not known, most such responses first.
     pub unpriced: Vec<Unpriced>,
-    /// What the totals of those days may lack: one sentence for each source whose logs were deleted before they could be
-    /// read.
+    /// What the totals of those days may lack, in sentences: logs of a source were deleted before they could be read, or
+    /// the user had responses forgotten.
     pub remarks: Vec<String>,
     /// What the engine is doing.
     pub status: Status,
@@ -454,7 +454,7 @@ impl Reader {
             .state(state::ROOTS)?
             .and_then(|text| serde_json::from_str(&text).ok());
         let known = self.completeness(now)?;
-        let remarks = known.iter().filter_map(|it| it.remark(since, summary.day));
+        let remarks = known.iter().flat_map(|it| it.remarks(since, summary.day));
         Ok(Dashboard {
             remarks: remarks.collect(),
             days: chart,
@@ -515,6 +515,7 @@ impl Reader {
         let roots = self.environment.roots(&self.config);
         let kept = claude_days(&roots);
         let looks = self.ledger.looks()?;
+        let forgotten = self.ledger.forgotten()?;
         let mut told = Vec::new();
         for (source, kept) in [(Source::ClaudeCode, Some(kept)), (Source::OpenClaw, None)] {
             let old = match kept {
@@ -527,7 +528,15 @@ impl Reader {
             };
             let first = self.ledger.first_slot_of(source)?;
             let first = first.map(|slot| slot.start().day(&self.zone));
-            told.extend(completeness(source, &looks, kept, first, old, &self.zone));
+            told.extend(completeness(
+                source,
+                &looks,
+                kept,
+                first,
+                old,
+                forgotten.get(&source).copied(),
+                &self.zone,
+            ));
         }
         Ok(told)
     }

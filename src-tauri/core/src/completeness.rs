@@ -28,6 +28,8 @@ pub struct Completeness {
     pub collected_since: UnixMillis,
     /// The days that are known whole: first and last of each stretch, in order.
     pub whole: Vec<(Date, Date)>,
+    /// The first and the last day of what the user had forgotten.
+    pub forgotten: Option<(Date, Date)>,
     /// After how many days without change its agent deletes a log; `None` for never.
     pub kept_days: Option<u32>,
     /// Logs that will be deleted in the next [`SOON_DAYS`] days.
@@ -40,13 +42,6 @@ impl Completeness {
     /// The days that are known whole, in words.
     #[must_use]
     pub fn stretches(&self) -> String {
-        let stretch = |(first, last): &(Date, Date)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first} to {last}")
-            }
-        };
         let whole: Vec<String> = self.whole.iter().map(stretch).collect();
         if whole.is_empty() {
             "no day yet".to_owned()
@@ -55,16 +50,27 @@ impl Completeness {
         }
     }
 
-    /// What a total over these days may lack; `None` when they are known whole.
+    /// What a total over these days may lack, in sentences; none when they are known whole.
     #[must_use]
-    pub fn remark(&self, since: Date, until: Date) -> Option<String> {
-        (since <= until && !self.covers(since, until)).then(|| {
-            format!(
-                "{}: some of these days are older than what is known whole ({}), and may lack what was deleted before.",
-                self.source.title(),
+    pub fn remarks(&self, since: Date, until: Date) -> Vec<String> {
+        let source = self.source.title();
+        let mut remarks = Vec::new();
+        if since <= until && !self.covers(since, until) {
+            remarks.push(format!(
+                "{source}: not all of these days are known whole ({}); what was deleted before it could be read is missing.",
                 self.stretches()
-            )
-        })
+            ));
+        }
+        if let Some(days) = self.forgotten
+            && days.0 <= until
+            && since <= days.1
+        {
+            remarks.push(format!(
+                "{source}: you had responses of these days forgotten ({}).",
+                stretch(&days)
+            ));
+        }
+        remarks
     }
 
     /// Whether every day of a range is known whole.
@@ -77,6 +83,16 @@ impl Completeness {
     }
 }
 
+/// Days from first to last, in words.
+#[must_use]
+pub fn stretch((first, last): &(Date, Date)) -> String {
+    if first == last {
+        first.to_string()
+    } else {
+        format!("{first} to {last}")
+    }
+}
+
 /// Tells it for one source, whose `looks` are in order; `None` when it was never looked at. `first` is the day of the
 /// first response ever.
 #[must_use]
@@ -86,6 +102,7 @@ pub fn completeness(
     kept_days: Option<u32>,
     first: Option<Date>,
     old: OldLogs,
+    forgotten: Option<(UnixMillis, UnixMillis)>,
     zone: &TimeZone,
 ) -> Option<Completeness> {
     let looks = looks.iter().filter(|look| look.source == source);
@@ -110,6 +127,7 @@ pub fn completeness(
         source,
         collected_since: collected_since?,
         whole,
+        forgotten: forgotten.map(|(first, last)| (first.day(zone), last.day(zone))),
         kept_days,
         ending_logs: old.files,
         ending_unread: old.unread,
@@ -140,6 +158,7 @@ mod tests {
             kept_days,
             Some(date(2026, 3, 1)),
             OldLogs::default(),
+            None,
             &TimeZone::UTC,
         );
         told.expect("it was looked at").whole
@@ -180,6 +199,7 @@ mod tests {
             Some(30),
             None,
             OldLogs::default(),
+            None,
             &TimeZone::UTC,
         )
         .expect("it was looked at");
@@ -201,6 +221,7 @@ mod tests {
             None,
             None,
             OldLogs::default(),
+            None,
             &TimeZone::UTC,
         );
         assert_eq!(told, None);

@@ -17,6 +17,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::ClaudeCode, Self::OpenClaw];
+
     /// The word used in JSON, the ledger and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

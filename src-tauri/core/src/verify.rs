@@ -158,8 +158,9 @@ pub fn verify(
         doubtful = comparison.judge(doubtful, &mut kept, &mut logs.ledger)?;
     }
     for id in doubtful {
-        let sides = [kept.responses_of(id)?, logs.ledger.responses_of(id)?];
-        comparison.add(Cause::Unexplained, sides);
+        let left = logs.ledger.responses_not_forgotten(id, &kept)?;
+        comparison.add(Cause::Unexplained, [kept.responses_of(id)?, left]);
+        comparison.add_forgotten(id, &kept, &mut logs.ledger)?;
     }
 
     let copy = folder.path().join("copy.sqlite");
@@ -270,28 +271,34 @@ impl Comparison {
     ) -> Result<Vec<u64>, LedgerError> {
         let mut doubtful = Vec::new();
         for id in ids {
-            let known = kept.listed(id)?;
-            let forgotten = known.as_ref().is_some_and(|one| one.responses.is_empty());
             let sides = [
-                known.map_or(Vec::new(), |one| one.responses),
-                logs.responses_of(id)?,
+                kept.responses_of(id)?,
+                logs.responses_not_forgotten(id, kept)?,
             ];
             let [one, two] = only(sides);
-            if one.is_empty() && two.is_empty() {
-                continue;
-            }
-            let cause = if forgotten {
-                Cause::Forgotten
-            } else {
-                self.proofs.cause(&kept.traces(id)?, &logs.traces(id)?)
-            };
-            if cause.is_explained() {
+            if !(one.is_empty() && two.is_empty()) {
+                let cause = self.proofs.cause(&kept.traces(id)?, &logs.traces(id)?);
+                if !cause.is_explained() {
+                    doubtful.push(id);
+                    continue;
+                }
                 self.add(cause, [one, two]);
-            } else {
-                doubtful.push(id);
             }
+            self.add_forgotten(id, kept, logs)?;
         }
         Ok(doubtful)
+    }
+
+    fn add_forgotten(
+        &mut self,
+        id: u64,
+        kept: &Ledger,
+        logs: &mut Ledger,
+    ) -> Result<(), LedgerError> {
+        let left = logs.responses_not_forgotten(id, kept)?;
+        let [_, forgotten] = only([left, logs.responses_of(id)?]);
+        self.add(Cause::Forgotten, [Vec::new(), forgotten]);
+        Ok(())
     }
 
     fn add(&mut self, cause: Cause, sides: [Vec<Response>; 2]) {

@@ -121,8 +121,8 @@ by_session: Array<BreakdownRow>,
  */
 unpriced: Array<Unpriced>, 
 /**
- * What the totals of those days may lack: one sentence for each source whose logs were deleted before they could be
- * read.
+ * What the totals of those days may lack, in sentences: logs of a source were deleted before they could be read, or
+ * the user had responses forgotten.
  */
 remarks: Array<string>, 
 /**

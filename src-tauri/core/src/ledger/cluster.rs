@@ -18,6 +18,7 @@ use std::{
     cmp::{Ordering, Reverse},
     sync::Arc,
 };
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The texts behind the numbers, by which equals are told apart.
 pub(super) trait Texts {
@@ -172,6 +173,13 @@ impl Variant {
     }
 }
 
+/// The number under which it is kept that the user had one response forgotten of an id that several share.
+pub(super) fn trace(id: u64, request: u64, tokens: &Tokens) -> u64 {
+    let [new, written, read] = input(tokens);
+    let said = [id, request, new, written, read].map(u64::to_le_bytes);
+    xxh3_64(said.as_flattened())
+}
+
 /// What of the tokens is sent, and so is the same in every copy of a response.
 fn input(tokens: &Tokens) -> [u64; 3] {
     [
@@ -269,8 +277,10 @@ impl Cluster {
             best: variant.best,
             first: variant.first,
         };
-        if let [only] = self.variants.as_slice() {
-            return Ok(smallvec![group(only)]);
+        match self.variants.as_slice() {
+            [] => return Ok(smallvec![]),
+            [only] => return Ok(smallvec![group(only)]),
+            _ => {}
         }
         let chains = self.chains();
         if self.strong && !self.is_reused(&chains) {
@@ -322,6 +332,35 @@ impl Cluster {
             }
         }
         Ok(groups)
+    }
+
+    /// The numbers under which it is kept that its responses were forgotten: the id where it is unique, so that no later
+    /// copy counts; else one for each request and input, so that other responses do.
+    pub(super) fn traces(&self, id: u64) -> SmallVec<[u64; 1]> {
+        // Of OpenClaw, only a turn's calls share an id: the turn's.
+        let is_shared =
+            self.source == Source::ClaudeCode && (!self.strong || self.is_reused(&self.chains()));
+        if !is_shared {
+            return smallvec![id];
+        }
+        let trace = |it: &Variant| trace(id, it.request, &it.best.tokens);
+        self.variants.iter().map(trace).collect()
+    }
+
+    /// Without the copies whose number is among the forgotten ones.
+    pub(super) fn without(
+        mut self,
+        id: u64,
+        forgotten: &mut impl FnMut(u64) -> rusqlite::Result<bool>,
+    ) -> rusqlite::Result<Self> {
+        let mut left = SmallVec::new();
+        for variant in self.variants {
+            if !forgotten(trace(id, variant.request, &variant.best.tokens))? {
+                left.push(variant);
+            }
+        }
+        self.variants = left;
+        Ok(self)
     }
 
     /// Where the copies lie whose word counts.

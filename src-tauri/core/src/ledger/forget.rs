@@ -1,12 +1,12 @@
 //! The only way anything leaves the ledger: the user's explicit wish.
 //!
-//! Of a forgotten response only its id is left, so that no log brings it back, and of a session without any other only
-//! a hash of its id, as a row of `sessions` with a negative number. Texts that nothing else refers to leave with
+//! Of a forgotten response only its id is left, or a hash of what tells it apart from others of that id, so that no log
+//! brings it back, and of a session without any other only a hash of its id, as a row of `sessions` with a negative number. Texts that nothing else refers to leave with
 //! them, the file's free space too.
 
 use super::{
     Ledger, LedgerError,
-    cluster::Cluster,
+    cluster::{Cluster, Group},
     dimensions::source_number,
     files::REPLACED,
     names::{NameCache, NamesOn},
@@ -17,6 +17,7 @@ use crate::{time::UnixMillis, usage::Source};
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 use rustc_hash::FxHashSet;
+use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 impl Ledger {
@@ -36,17 +37,30 @@ impl Ledger {
         self.write(|connection, names| {
             let mut select =
                 connection.prepare("SELECT seen FROM responses WHERE id = ?1 AND seen <> x''")?;
-            let mut update = connection.prepare("UPDATE responses SET seen = x'' WHERE id = ?1")?;
+            let mut delete = connection.prepare("DELETE FROM responses WHERE id = ?1")?;
+            let mut insert =
+                connection.prepare("INSERT OR REPLACE INTO responses VALUES (?1, x'')")?;
+            let mut spans = spans(connection)?;
             let mut tally = Tally::new(names.on(connection), price);
             for id in ids {
-                let id = id.cast_signed();
-                let known: Option<Vec<u8>> = select.query_row([id], |row| row.get(0)).optional()?;
+                let row = [id.cast_signed()];
+                let known: Option<Vec<u8>> = select.query_row(row, |row| row.get(0)).optional()?;
                 if let Some(known) = decode(&known.unwrap_or_default())? {
                     tally.count(&known, -1)?;
                     tally.settle(zone)?;
-                    update.execute([id])?;
-                    state::set(connection, state::FORGOTTEN, "yes")?;
+                    delete.execute(row)?;
+                    for trace in known.traces(*id) {
+                        insert.execute([trace.cast_signed()])?;
+                    }
+                    for Group { first, .. } in known.groups(&mut tally.names)? {
+                        let span = spans.entry(known.source).or_insert((first.at, first.at));
+                        *span = (span.0.min(first.at), span.1.max(first.at));
+                    }
                 }
+            }
+            if !spans.is_empty() {
+                let spans = serde_json::to_string(&spans).unwrap_or_default();
+                state::set(connection, state::FORGOTTEN, &spans)?;
             }
             tally.finish(zone)?;
             sweep(&mut names.on(connection))
@@ -59,13 +73,30 @@ impl Ledger {
             Ok(!busy)
         })
     }
+
+    /// When the first and the last response was made that the user had forgotten, by source.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn forgotten(&self) -> Result<Spans, LedgerError> {
+        self.read(spans)
+    }
 }
 
-/// Whether the user had the responses of this id forgotten.
-pub(super) fn is_forgotten(connection: &Connection, cluster: u64) -> rusqlite::Result<bool> {
+/// See [`Ledger::forgotten`].
+type Spans = BTreeMap<Source, (UnixMillis, UnixMillis)>;
+
+fn spans(connection: &Connection) -> rusqlite::Result<Spans> {
+    let text = state::get(connection, state::FORGOTTEN)?;
+    let spans = text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(spans.unwrap_or_default())
+}
+
+/// Whether the user had the responses forgotten of which this number is kept: an id, or one of [`Cluster::traces`].
+pub(super) fn is_forgotten(connection: &Connection, kept: u64) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT 1 FROM responses WHERE id = ?1 AND seen = x''")?
-        .exists([cluster.cast_signed()])
+        .exists([kept.cast_signed()])
 }
 
 /// Whether all responses of this session were forgotten, so that its names must not come back.

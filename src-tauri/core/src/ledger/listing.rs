@@ -2,8 +2,9 @@
 
 use super::{
     Ledger, LedgerError,
-    cluster::{Group, Sighting, Texts as _},
+    cluster::{Cluster, Group, Sighting, Texts as _},
     dimensions::FactsOf,
+    forget::is_forgotten,
     names::NamesOn,
     query::Dimension,
     responses::decode,
@@ -76,7 +77,7 @@ pub struct Trace {
 pub struct Listed {
     /// The id.
     pub cluster: u64,
-    /// Mostly one; none when the user had them forgotten.
+    /// Mostly one; none of what the user had forgotten.
     pub responses: Vec<Response>,
 }
 
@@ -153,6 +154,28 @@ impl Ledger {
     pub fn responses_of(&mut self, cluster: u64) -> Result<Vec<Response>, LedgerError> {
         let listed = self.listed(cluster)?;
         Ok(listed.map_or(Vec::new(), |one| one.responses))
+    }
+
+    /// The responses of one id that the user of another ledger had not forgotten in it.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn responses_not_forgotten(
+        &mut self,
+        id: u64,
+        other: &Self,
+    ) -> Result<Vec<Response>, LedgerError> {
+        let mut forgotten = |kept| is_forgotten(&other.connection, kept);
+        let whole = forgotten(id).map_err(|source| other.fail(source))?;
+        if whole {
+            return Ok(Vec::new());
+        }
+        let listed = self.list_some(
+            "SELECT id, seen FROM responses WHERE id = ?1",
+            [id.cast_signed()],
+            |known| known.without(id, &mut forgotten),
+        )?;
+        Ok(listed.into_iter().flat_map(|one| one.responses).collect())
     }
 
     /// What is known of one id.
@@ -245,6 +268,15 @@ impl Ledger {
         sql: &str,
         values: impl rusqlite::Params,
     ) -> Result<Vec<Listed>, LedgerError> {
+        self.list_some(sql, values, Ok)
+    }
+
+    fn list_some(
+        &mut self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        mut some: impl FnMut(Cluster) -> rusqlite::Result<Cluster>,
+    ) -> Result<Vec<Listed>, LedgerError> {
         let path = &self.path;
         let mut names = self.names.on(&self.connection);
         let mut facts = FactsOf::default();
@@ -256,7 +288,7 @@ impl Ledger {
                 let cluster = row.get::<_, i64>(0)?.cast_unsigned();
                 let mut responses = Vec::new();
                 if let Some(known) = decode(row.get_ref(1)?.as_blob()?)? {
-                    for (nth, group) in (0..).zip(known.groups(&mut names)?) {
+                    for (nth, group) in (0..).zip(some(known)?.groups(&mut names)?) {
                         let id = ResponseId { cluster, nth };
                         responses.push(response(id, &group, &mut names, &mut facts)?);
                     }

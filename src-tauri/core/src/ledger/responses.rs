@@ -1,12 +1,13 @@
 //! Table `responses`: what is known of each id that responses have. Its writer is the [`Batch`].
 //!
 //! A row is one [`Cluster`] in postcard's encoding; mostly it stands for one response. An empty one is what is left of
-//! a response that the user had forgotten, so that no log brings it back. Costs are not kept: the basis
+//! what the user had forgotten, so that no log brings it back: see [`Cluster::traces`]. Costs are not kept: the basis
 //! in force, which is, gives the same ones again.
 
 use super::{
     Ledger, LedgerError,
-    cluster::{Cluster, Group, Sighting},
+    cluster::{Cluster, Group, Sighting, trace},
+    forget::is_forgotten,
     names::{NameCache, NameId, NamesOn},
     rollups::{self, Key, Sums},
     state,
@@ -228,8 +229,12 @@ impl Batch<'_> {
         let mut names = self.names.on(&self.transaction);
         let mut add = || {
             for one in std::iter::once(observation).chain(&observation.extras) {
+                let forgotten = |kept| is_forgotten(&self.transaction, kept);
                 // Their names must not come back either.
-                if self.forgets && super::forget::is_forgotten(&self.transaction, one.cluster)? {
+                if self.forgets
+                    && (forgotten(one.cluster)?
+                        || forgotten(trace(one.cluster, one.request, &one.tokens))?)
+                {
                     continue;
                 }
                 let seen = Sighting {
@@ -342,7 +347,7 @@ impl<'c> Table<'c> {
 
 /// Sums up responses, each with its price.
 pub(super) struct Tally<'n, 'p> {
-    names: NamesOn<'n>,
+    pub(super) names: NamesOn<'n>,
     price: &'p mut Pricer<'p>,
     changes: FxHashMap<Key, Sums>,
     /// When the latest was made.

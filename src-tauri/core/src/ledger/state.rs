@@ -24,7 +24,8 @@ pub const ZONE: &str = "zone";
 pub const LAST_RESPONSE: &str = "last_response";
 /// JSON of [`crate::pricing::Basis`]: by what the costs were computed.
 pub const PRICES: &str = "prices";
-/// There once the user has had responses forgotten: what logs still tell of those is passed over.
+/// There once the user has had responses forgotten: what logs still tell of those is passed over. JSON of when the first
+/// and the last of them was made, by source.
 pub const FORGOTTEN: &str = "forgotten";
 /// JSON of [`super::Repriced`]: what computing all costs anew last came to.
 pub const REPRICED: &str = "repriced";
