@@ -118,6 +118,40 @@ Where it is told
 }
 
 #[test]
+fn what_would_steer_the_terminal_is_spelt_out() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        message_id: ID,
+        session: r"s\u001b[8m",
+        cwd: r"/w/\u202egnp.exe",
+        branch: r"a\u001b[2J\nb",
+        model: r"acme\u001b]0;9\u0007",
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    home.claude("p/s1.jsonl", &[line]);
+    let expected = r"1f75126634ada482 of Claude Code, 2026-11-20 09:00:00.000 +00:00
+Its cost is not known.
+
+model        acme\u{1b}]0;9\u{7}
+ended with   end_turn
+agent        main
+session      s\u{1b}[8m
+project      /w/\u{202e}gnp.exe
+branch       a\u{1b}[2J\u{a}b
+
+No cost can be computed: no price known for this model.
+Claude Code: the computed cost counts; its log states none.
+
+Where it is told
+
+  ~/.claude/projects/p/s1.jsonl, byte 0
+      its figures count; the earliest: it says when, and whose it is (10 output, 112 in all; 2026-11-20 09:00:00.000 +00:00, session s\u{1b}[8m)
+";
+    assert_eq!(tell(&home, &format!("explain {ID}")), expected);
+}
+
+#[test]
 fn a_day_shows_each_price_and_the_dearest_responses() {
     let expected = "\
 $0.150550000 for 2 responses; the cost of 1 is not known.

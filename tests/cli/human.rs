@@ -41,6 +41,37 @@ total                                             2      4  123,466         200 
 }
 
 #[test]
+fn what_would_steer_the_terminal_is_spelt_out() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        cwd: r"/w/\u202egnp.exe",
+        branch: r"a\u001b[2J\nb",
+        model: r"acme\u001b]0;9\u0007",
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    home.claude("p/a.jsonl", &[line]);
+    home.write(
+        "config/clawspend.toml",
+        "[plans.claude_code]\nname = \"Max\\u001B[5m\"\nmonthly_usd = 2.00\n",
+    );
+    let told = home.tell("report --since 2026-11-20 --until 2026-11-20 --by project,branch,model");
+    let expected = r"2026-11-20 to 2026-11-20, days of UTC
+
+project             branch            model                responses  input  output  cache read  cache write      cost
+──────────────────  ────────────────  ───────────────────  ─────────  ─────  ──────  ──────────  ───────────  ────────
+/w/\u{202e}gnp.exe  a\u{1b}[2J\u{a}b  acme\u{1b}]0;9\u{7}          1      2      10         100            0  unknown*
+──────────────────  ────────────────  ───────────────────  ─────────  ─────  ──────  ──────────  ───────────  ────────
+total                                                              1      2      10         100            0  unknown*
+
+≥: the price of 1 response is not known; tokens are counted, cost is not.
+
+*: API-equivalent, all or some of it: Claude Code under Max\u{1b}[5m, which nobody bills by the token.
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn an_empty_report_is_an_empty_table() {
     let told = Home::new().tell("report --since 2026-11-20 --until 2026-11-20 --by model");
     let expected = "\

@@ -4,7 +4,7 @@ use crate::{
     Bar, Failure, environment, note_all,
     prices::{origin, plain, since, why},
     print, refresh,
-    table::{Align, count, responses, table},
+    table::{Align, count, responses, table, visible},
 };
 use clawspend_core::{
     api::{Copies, Copy, Explained, Reader, Subject},
@@ -116,7 +116,7 @@ fn one(explained: &Explained<'_>, copies: &Copies, zone: &TimeZone) -> String {
         ("branch", Dimension::Branch),
     ] {
         if let Some(value) = said(dimension) {
-            text += &format!("{name:<12} {value}\n");
+            text += &format!("{name:<12} {}\n", visible(value));
         }
     }
     text += &format!("\n{}\n", reckoning(explained));
@@ -131,7 +131,11 @@ fn one(explained: &Explained<'_>, copies: &Copies, zone: &TimeZone) -> String {
         );
     }
     for (path, why) in &copies.unread {
-        text += &format!("  {} could not be searched: {why}\n", path.display());
+        text += &format!(
+            "  {} could not be searched: {}\n",
+            visible(&path.to_string_lossy()),
+            visible(why)
+        );
     }
     text
 }
@@ -142,10 +146,11 @@ fn place(spot: &Spot) -> String {
         session,
         offset,
     } = spot;
+    let shown = visible(path);
     if path.ends_with(".sqlite") {
-        format!("{path}, session {session}, row {offset}")
+        format!("{shown}, session {}, row {offset}", visible(session))
     } else {
-        format!("{path}, byte {offset}")
+        format!("{shown}, byte {offset}")
     }
 }
 
@@ -159,7 +164,7 @@ fn part(copy: &Copy, zone: &TimeZone) -> String {
     } else {
         ""
     };
-    let session = &copy.spot.session;
+    let session = visible(&copy.spot.session);
     format!(
         "{figures}{whose} ({} output, {} in all; {}, session {session})",
         count(copy.tokens.output),
@@ -253,13 +258,13 @@ fn lines(receipt: &Receipt<'_>) -> String {
     let mut text = table(&heads, &rows, Some(&total));
     text += &format!(
         "\nPrice of {} ({}), valid {}: {}.\n",
-        receipt.model,
-        [receipt.provider, origin(receipt.origin)].join(" ").trim(),
+        visible(receipt.model),
+        visible([receipt.provider, origin(receipt.origin)].join(" ").trim()),
         match receipt.since {
             None => "at all times known".to_owned(),
             from => format!("since {}", since(from)),
         },
-        why(receipt)
+        visible(&why(receipt))
     );
     if let Some(tier) = receipt.tier {
         text += &format!(

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, environment, note_all, print, refresh,
-    table::{Align, count, table},
+    table::{Align, count, table, visible},
 };
 use clawspend_core::{
     api::Reader,
@@ -276,6 +276,7 @@ const UNIT: &str = "US dollars per million tokens; *: not listed, derived from t
 fn text(prices: &mut Prices, asked: Asked<'_>) -> String {
     let book = PriceBook::embedded();
     let name = asked.name();
+    let name = visible(&name);
     let moment = since(Some(asked.at));
     let mut by_hour = false;
     let mut text = match asked.price(prices) {
@@ -286,7 +287,7 @@ fn text(prices: &mut Prices, asked: Asked<'_>) -> String {
                 Origin::Override => "your own prices".to_owned(),
             };
             let row = [receipt.provider, receipt.model].join("/");
-            let row = row.trim_start_matches('/');
+            let row = visible(row.trim_start_matches('/'));
             format!(
                 "{name} at {moment}: {row} in {whose}\nChosen because {}.\n",
                 why(&receipt)

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, environment, json, note_all, print, refresh,
-    table::{Align, count, responses, table},
+    table::{Align, count, responses, table, visible},
 };
 use clawspend_core::{
     api::Reader,
@@ -182,8 +182,10 @@ fn text(
     }
     total.extend(figures(&report.totals, !covered.is_empty()));
     let mut text = format!(
-        "{} to {}, days of {zone_name}\n\n",
-        request.since, request.until
+        "{} to {}, days of {}\n\n",
+        request.since,
+        request.until,
+        visible(zone_name)
     );
     text += &table(&heads, &rows, Some(&total));
     if report.totals.unpriced_responses > 0 {
@@ -193,7 +195,7 @@ fn text(
         );
     }
     if !covered.is_empty() {
-        let under = |plan: &Plan| format!("{} under {}", plan.source.title(), plan.name);
+        let under = |plan: &Plan| format!("{} under {}", plan.source.title(), visible(&plan.name));
         let plans: Vec<String> = plans.iter().map(under).collect();
         text += &format!(
             "\n*: API-equivalent, all or some of it: {}, which nobody bills by the token.\n",
