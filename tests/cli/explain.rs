@@ -178,6 +178,73 @@ response          made                            model           tokens        
 }
 
 #[test]
+fn a_message_id_means_all_that_is_billed_under_it() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        message_id: ID,
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    let steps = r#""usage":{"iterations":[
+        {"type":"message","input_tokens":2,"output_tokens":10},
+        {"type":"advisor_message","model":"claude-opus-5","input_tokens":1000,"output_tokens":100}],"#
+        .replace("\n        ", "");
+    let line = line.to_string().replace(r#""usage":{"#, &steps);
+    home.claude("p/s1.jsonl", &[line]);
+    let expected = "\
+$0.007624000 for 2 responses.
+
+model            price  tokens             a million          cost
+───────────────  ─────  ──────────  ─────  ─────────  ────────────
+claude-opus-5    book   input       1,000         $5  $0.005000000
+claude-opus-5    book   output        100        $25  $0.002500000
+claude-sonnet-5  book   cache read    100       $0.2  $0.000020000
+claude-sonnet-5  book   input           2         $2  $0.000004000
+claude-sonnet-5  book   output         10        $10  $0.000100000
+───────────────  ─────  ──────────  ─────  ─────────  ────────────
+total                                                 $0.007624000
+
+response          made                            model            tokens          cost
+────────────────  ──────────────────────────────  ───────────────  ──────  ────────────
+b87509227b190aa1  2026-11-20 09:00:00.000 +00:00  claude-opus-5     1,100  $0.007500000
+1f75126634ada482  2026-11-20 09:00:00.000 +00:00  claude-sonnet-5     112  $0.000124000
+";
+    assert_eq!(tell(&home, &format!("explain {ID}")), expected);
+    // Each of them has a name of its own.
+    let one = home.json("explain 1f75126634ada482 --json");
+    assert_eq!(one["responses"][0]["cost_usd"], "0.000124000");
+
+    // Too short to be unique: two responses share it.
+    let home = Home::new();
+    let line = |uuid, request_id, input| ClaudeLine {
+        uuid,
+        message_id: "msg_1",
+        request_id,
+        at: NINE,
+        usage: ClaudeUsage {
+            input,
+            ..ClaudeLine::default().usage
+        },
+        ..ClaudeLine::default()
+    };
+    home.claude(
+        "p/s1.jsonl",
+        &[line("u1", "req_1", 2), line("u2", "req_2", 1002)],
+    );
+    let told = home.json("explain msg_1 --json");
+    let told: Vec<_> = told["responses"]
+        .as_array()
+        .expect("responses")
+        .iter()
+        .map(|one| [&one["response"], &one["cost_usd"]])
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([["cbe1859735b378b9", "0.002124000"], ["cbe1859735b378b9-2", "0.000124000"]])
+    );
+}
+
+#[test]
 fn the_same_as_json() {
     let home = home();
     let told: Value =
