@@ -251,7 +251,7 @@ fn the_same_as_json() {
         serde_json::from_str(&tell(&home, &format!("explain {ID} --json"))).expect("JSON");
     let place = |file: &str, session: &str, offset: u64| {
         json!({
-            "path": format!("~/.claude/projects/-home-dev-demo/{file}"), "session": session, "offset": offset,
+            "path": format!("~/.claude/projects/-home-dev-demo/{file}"), "session": session, "offset": offset, "kind": "line",
         })
     };
     let tokens = |output: u64| {
@@ -314,6 +314,37 @@ fn the_same_as_json() {
         }],
     });
     assert_eq!(told, expected);
+}
+
+#[test]
+fn an_archived_record_is_told_by_its_byte_in_the_unpacked_text() {
+    let home = Home::new();
+    home.openclaw_fixture();
+    let session = home.json("explain 09589ff0-0a54-4933-a9ee-241dded721d3 --json");
+    let id = session["responses"][0]["response"]
+        .as_str()
+        .expect("a name");
+    let told = tell(&home, &format!("explain {id}"));
+    let (_, places) = told.split_once("Where it is told\n\n").expect("places");
+    let session = "09589ff0-0a54-4933-a9ee-241dded721d3";
+    let said =
+        format!("(80 output, 1,580 in all; 2026-11-20 12:29:11.519 +00:00, session {session})");
+    let expected = format!(
+        "  ~/.openclaw/agents/main/agent/openclaw-agent.sqlite, archive of session {session}, byte 1100 of the unpacked text
+      its figures count; the earliest: it says when, and whose it is {said}
+  ~/.openclaw/agents/main/sessions/{session}.jsonl.deleted.2026-11-20T12-39-34.760Z.f6462a0f3b1740808df9290e393a5996.zst, byte 1100 of the unpacked text
+      a copy in a store of lower rank {said}
+"
+    );
+    assert_eq!(places, expected);
+    let told = home.json(&format!("explain {id} --json"));
+    let found = told["responses"][0]["copies"]["found"].as_array();
+    let kinds: Vec<&Value> = found
+        .expect("copies")
+        .iter()
+        .map(|copy| &copy["place"]["kind"])
+        .collect();
+    assert_eq!(kinds, ["archive", "unpacked"]);
 }
 
 #[test]

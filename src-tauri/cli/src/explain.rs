@@ -9,7 +9,7 @@ use crate::{
 use clawspend_core::{
     api::{Copies, Copy, Explained, Reader, Subject},
     ledger::{
-        listing::{Response, Spot},
+        listing::{Response, Spot, SpotKind},
         query::Dimension,
     },
     money::NanoUsd,
@@ -145,12 +145,16 @@ fn place(spot: &Spot) -> String {
         path,
         session,
         offset,
+        kind,
     } = spot;
-    let shown = visible(path);
-    if path.ends_with(".sqlite") {
-        format!("{shown}, session {}, row {offset}", visible(session))
-    } else {
-        format!("{shown}, byte {offset}")
+    let (path, session) = (visible(path), visible(session));
+    match kind {
+        SpotKind::Line => format!("{path}, byte {offset}"),
+        SpotKind::Unpacked => format!("{path}, byte {offset} of the unpacked text"),
+        SpotKind::Row => format!("{path}, session {session}, row {offset}"),
+        SpotKind::Archive => {
+            format!("{path}, archive of session {session}, byte {offset} of the unpacked text")
+        }
     }
 }
 
@@ -442,7 +446,7 @@ fn entry(explained: &Explained<'_>, copies: Option<&Copies>) -> Value {
         rule,
         computed,
     } = explained;
-    let spot = |spot: &Spot| json!({ "path": *spot.path, "session": *spot.session, "offset": spot.offset });
+    let spot = |spot: &Spot| json!({ "path": *spot.path, "session": *spot.session, "offset": spot.offset, "kind": spot.kind });
     let dollars = |cost: &Option<NanoUsd>| cost.map(|cost| cost.to_string());
     let mut value = json!({
         "response": response.id.to_string(),

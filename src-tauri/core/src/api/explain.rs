@@ -6,7 +6,7 @@ use crate::{
     follow::{roots::rank, search},
     ledger::{
         files::path_text,
-        listing::{Response, ResponseId, Spot},
+        listing::{Response, ResponseId, Spot, SpotKind},
         query::Dimension,
     },
     money::NanoUsd,
@@ -16,7 +16,7 @@ use crate::{
 };
 use jiff::civil::Date;
 use serde::Serialize;
-use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf};
+use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,8 +237,10 @@ impl Reader {
                     if one.cluster != cluster || other {
                         continue;
                     }
+                    let path: Arc<str> = path_text(path).into();
                     let spot = Spot {
-                        path: path_text(path).into(),
+                        kind: SpotKind::of(one.source, &path, one.rank),
+                        path,
                         session: one.session.as_ref().into(),
                         offset,
                     };
