@@ -154,19 +154,19 @@ Where it is told
 #[test]
 fn a_day_shows_each_price_and_the_dearest_responses() {
     let expected = "\
-$0.150550000 for 2 responses; the cost of 1 is not known.
+≥ $0.150550000 for 2 responses; the cost of 1 is not known.
 
-model          price           tokens                           a million          cost
-─────────────  ──────────────  ──────────────────────  ───────  ─────────  ────────────
-acme-9         not known       all                     101,260                  unknown
-claude-opus-5  book, fast × 2  cache read              100,000       $0.5  $0.100000000
-claude-opus-5  book, fast × 2  cache write, 1 hour       1,000        $10  $0.020000000
-claude-opus-5  book, fast × 2  cache write, 5 minutes      200      $6.25  $0.002500000
-claude-opus-5  book, fast × 2  input                        10         $5  $0.000100000
-claude-opus-5  book, fast × 2  output                      159        $25  $0.007950000
-claude-opus-5  book, fast × 2  web searches                                $0.020000000
-─────────────  ──────────────  ──────────────────────  ───────  ─────────  ────────────
-total                                                                      $0.150550000
+model          price           tokens                           a million            cost
+─────────────  ──────────────  ──────────────────────  ───────  ─────────  ──────────────
+acme-9         not known       all                     101,260                    unknown
+claude-opus-5  book, fast × 2  cache read              100,000       $0.5    $0.100000000
+claude-opus-5  book, fast × 2  cache write, 1 hour       1,000        $10    $0.020000000
+claude-opus-5  book, fast × 2  cache write, 5 minutes      200      $6.25    $0.002500000
+claude-opus-5  book, fast × 2  input                        10         $5    $0.000100000
+claude-opus-5  book, fast × 2  output                      159        $25    $0.007950000
+claude-opus-5  book, fast × 2  web searches                                  $0.020000000
+─────────────  ──────────────  ──────────────────────  ───────  ─────────  ──────────────
+total                                                                      ≥ $0.150550000
 
 response          made                            model           tokens          cost
 ────────────────  ──────────────────────────────  ─────────────  ───────  ────────────
@@ -242,6 +242,32 @@ b87509227b190aa1  2026-11-20 09:00:00.000 +00:00  claude-opus-5     1,100  $0.00
         json!(told),
         json!([["cbe1859735b378b9", "0.002124000"], ["cbe1859735b378b9-2", "0.000124000"]])
     );
+}
+
+#[test]
+fn a_day_without_any_known_cost_is_not_free() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        message_id: ID,
+        model: "acme-9",
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    home.claude("p/s1.jsonl", &[line]);
+    let expected = "\
+The cost of 1 response is unknown.
+
+model   price      tokens       a million     cost
+──────  ─────────  ──────  ───  ─────────  ───────
+acme-9  not known  all     112             unknown
+──────  ─────────  ──────  ───  ─────────  ───────
+total                                      unknown
+
+response          made                            model   tokens     cost
+────────────────  ──────────────────────────────  ──────  ──────  ───────
+1f75126634ada482  2026-11-20 09:00:00.000 +00:00  acme-9     112  unknown
+";
+    assert_eq!(tell(&home, "explain 2026-11-20"), expected);
 }
 
 #[test]

@@ -323,10 +323,20 @@ fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
             ]);
         }
     }
-    let mut text = format!("${total} for {}", responses(found.len() as u64));
-    text += &match unknown {
-        0 => ".\n\n".to_owned(),
-        unknown => format!("; the cost of {} is not known.\n\n", count(unknown)),
+    let all = found.len() as u64;
+    let total = match unknown {
+        0 => format!("${total}"),
+        some if some == all => "unknown".to_owned(),
+        _ => format!("≥ ${total}"),
+    };
+    let mut text = match unknown {
+        0 => format!("{total} for {}.\n\n", responses(all)),
+        some if some == all => format!("The cost of {} is unknown.\n\n", responses(all)),
+        some => format!(
+            "{total} for {}; the cost of {} is not known.\n\n",
+            responses(all),
+            count(some)
+        ),
     };
     let heads = [
         ("model", Align::Left),
@@ -359,7 +369,7 @@ fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
         String::new(),
         String::new(),
         String::new(),
-        format!("${total}"),
+        total,
     ];
     text += &table(&heads, &rows, Some(&sum));
     text += "\n";

@@ -139,32 +139,34 @@ fn text(
     plans: &[Plan],
 ) -> String {
     let request = &report.request;
+    let unsplit = report.totals.tokens.unsplit > 0;
     let figures = |amount: &Amount, covered: bool| {
         let tokens = &amount.tokens;
-        [
+        let mut figures = vec![
             count(amount.responses),
             count(tokens.input),
             count(tokens.output),
             count(tokens.cache_read),
             count(tokens.cache_write_5m + tokens.cache_write_1h),
-            cost(amount) + if covered { "*" } else { "" },
-        ]
+        ];
+        if unsplit {
+            figures.push(count(tokens.unsplit));
+        }
+        figures.push(cost(amount) + if covered { "*" } else { "" });
+        figures
     };
     let mut heads: Vec<(&str, Align)> = request
         .by
         .iter()
         .map(|column| (column.as_str(), Align::Left))
         .collect();
-    for head in [
-        "responses",
-        "input",
-        "output",
-        "cache read",
-        "cache write",
-        "cost",
-    ] {
+    for head in ["responses", "input", "output", "cache read", "cache write"] {
         heads.push((head, Align::Right));
     }
+    if unsplit {
+        heads.push(("unsplit", Align::Right));
+    }
+    heads.push(("cost", Align::Right));
     let rows: Vec<Vec<String>> = report
         .rows
         .iter()
@@ -193,6 +195,9 @@ fn text(
             "\n≥: the price of {} is not known; tokens are counted, cost is not.\n",
             responses(report.totals.unpriced_responses)
         );
+    }
+    if unsplit {
+        text += "\nunsplit: tokens of which the log says only the sum, not the kind.\n";
     }
     if !covered.is_empty() {
         let under = |plan: &Plan| format!("{} under {}", plan.source.title(), visible(&plan.name));

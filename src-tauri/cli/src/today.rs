@@ -181,8 +181,12 @@ fn text(summary: &Summary) -> String {
     for plan in &summary.plans {
         text += &format!("\n{}.\n", visible(&plan.describe()));
     }
+    let unsplit = match tokens.unsplit {
+        0 => String::new(),
+        some => format!(", {} unsplit", count(some)),
+    };
     text += &format!(
-        "\n{}: {} input, {} output, {} cache read, {} cache write tokens\n",
+        "\n{}: {} input, {} output, {} cache read, {} cache write{unsplit} tokens\n",
         responses(summary.today.responses),
         count(tokens.input),
         count(tokens.output),
