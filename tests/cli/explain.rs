@@ -240,7 +240,10 @@ b87509227b190aa1  2026-11-20 09:00:00.000 +00:00  claude-opus-5     1,100  $0.00
         .collect();
     assert_eq!(
         json!(told),
-        json!([["cbe1859735b378b9", "0.002124000"], ["cbe1859735b378b9-2", "0.000124000"]])
+        json!([
+            ["cbe1859735b378b9", "0.002124000"],
+            ["cbe1859735b378b9-2", "0.000124000"]
+        ])
     );
 }
 
@@ -414,6 +417,12 @@ fn what_is_not_known_or_not_clear_is_said() {
             "s",
             "2 sessions begin with \"s\"",
             "give more of the id: s1, s2",
+        ),
+        (
+            "2026-11-20T10:00:00",
+            "the ledger knows no response, session or day \"2026-11-20T10:00:00\"",
+            "give a day (2026-11-20), a session's id, label or key, or the name of a response as `clawspend explain` of \
+             its day lists it",
         ),
         (
             "0000000000000000",

@@ -28,6 +28,7 @@ const ROWS: usize = 20;
 pub(crate) struct Arguments {
     /// A day (2026-11-20, today, yesterday), a session (its id, the beginning of it, its label or its key), or a
     /// response (its name as the explanation of its day lists it, or Claude Code's message id)
+    #[arg(value_parser = what)]
     what: String,
     /// List all responses, not only the dearest
     #[arg(long)]
@@ -38,6 +39,13 @@ pub(crate) struct Arguments {
     /// Explain what the ledger holds, without reading logs first
     #[arg(long)]
     no_refresh: bool,
+}
+
+fn what(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("name a day (2026-11-20), a session or a response".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -11,14 +11,15 @@ use clawspend_core::{
         Class, Match, Origin, Override, Period, PriceBook, Priced, Prices, Query, RateFrom, Rates,
         Ratio, Receipt, Resolved, rate,
     },
-    time::{UnixMillis, day_start},
+    time::{UnixMillis, day_start, plain_day},
 };
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The model as a log writes it; every model the ledger has seen by default
+    #[arg(value_parser = model)]
     model: Option<String>,
     /// The provider as a log writes it
     #[arg(
@@ -39,10 +40,16 @@ pub(crate) struct Arguments {
     no_refresh: bool,
 }
 
+fn model(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("name a model, such as claude-opus-5".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 fn instant(text: &str) -> Result<UnixMillis, String> {
-    let day = || Some(day_start(text.parse::<Date>().ok()?, &TimeZone::UTC));
-    // A day would be read from a longer text, too, its time left out.
-    let at = UnixMillis::parse_rfc3339(text).or_else(|| day().filter(|_| text.len() == 10));
+    let day = || Some(day_start(plain_day(text)?, &TimeZone::UTC));
+    let at = UnixMillis::parse_rfc3339(text).or_else(day);
     at.ok_or_else(|| "write it as 2026-11-20 or 2026-11-20T14:00:00Z".to_owned())
 }
 

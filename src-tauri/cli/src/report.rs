@@ -9,7 +9,7 @@ use clawspend_core::{
     config::Plan,
     report::{Column, Filter, Report, ReportRequest},
     summary::Amount,
-    time::{UnixMillis, add_days},
+    time::{UnixMillis, add_days, plain_day},
 };
 use jiff::{civil::Date, tz::TimeZone};
 use std::collections::BTreeSet;
@@ -58,8 +58,7 @@ pub(crate) fn filter(text: &str) -> Result<Filter, String> {
 }
 
 pub(crate) fn day(text: &str) -> Result<Date, String> {
-    text.parse()
-        .map_err(|_| "write the day as 2026-11-20".to_owned())
+    plain_day(text).ok_or_else(|| "write the day as 2026-11-20".to_owned())
 }
 
 pub(crate) fn zone(name: &str) -> Result<(TimeZone, String), String> {

@@ -11,7 +11,7 @@ use crate::{
     },
     money::NanoUsd,
     pricing::{CostRule, Priced},
-    time::{UnixMillis, add_days},
+    time::{UnixMillis, add_days, plain_day},
     usage::{Source, Tokens},
 };
 use jiff::civil::Date;
@@ -114,7 +114,7 @@ impl Reader {
         let day = match text {
             "today" => Some(today),
             "yesterday" => Some(add_days(today, -1)),
-            _ => text.parse().ok(),
+            _ => plain_day(text),
         };
         if let Some(day) = day {
             return Ok(Subject::Day(day));
