@@ -118,21 +118,55 @@ Where it is told
 }
 
 #[test]
+fn what_would_steer_the_terminal_is_spelt_out() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        message_id: ID,
+        session: r"s\u001b[8m",
+        cwd: r"/w/\u202egnp.exe",
+        branch: r"a\u001b[2J\nb",
+        model: r"acme\u001b]0;9\u0007",
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    home.claude("p/s1.jsonl", &[line]);
+    let expected = r"1f75126634ada482 of Claude Code, 2026-11-20 09:00:00.000 +00:00
+Its cost is not known.
+
+model        acme\u{1b}]0;9\u{7}
+ended with   end_turn
+agent        main
+session      s\u{1b}[8m
+project      /w/\u{202e}gnp.exe
+branch       a\u{1b}[2J\u{a}b
+
+No cost can be computed: no price known for this model.
+Claude Code: the computed cost counts; its log states none.
+
+Where it is told
+
+  ~/.claude/projects/p/s1.jsonl, byte 0
+      its figures count; the earliest: it says when, and whose it is (10 output, 112 in all; 2026-11-20 09:00:00.000 +00:00, session s\u{1b}[8m)
+";
+    assert_eq!(tell(&home, &format!("explain {ID}")), expected);
+}
+
+#[test]
 fn a_day_shows_each_price_and_the_dearest_responses() {
     let expected = "\
-$0.150550000 for 2 responses; the cost of 1 is not known.
+≥ $0.150550000 for 2 responses; the cost of 1 is not known.
 
-model          price           tokens                           a million          cost
-─────────────  ──────────────  ──────────────────────  ───────  ─────────  ────────────
-acme-9         not known       all                     101,260                  unknown
-claude-opus-5  book, fast × 2  cache read              100,000       $0.5  $0.100000000
-claude-opus-5  book, fast × 2  cache write, 1 hour       1,000        $10  $0.020000000
-claude-opus-5  book, fast × 2  cache write, 5 minutes      200      $6.25  $0.002500000
-claude-opus-5  book, fast × 2  input                        10         $5  $0.000100000
-claude-opus-5  book, fast × 2  output                      159        $25  $0.007950000
-claude-opus-5  book, fast × 2  web searches                                $0.020000000
-─────────────  ──────────────  ──────────────────────  ───────  ─────────  ────────────
-total                                                                      $0.150550000
+model          price           tokens                           a million            cost
+─────────────  ──────────────  ──────────────────────  ───────  ─────────  ──────────────
+acme-9         not known       all                     101,260                    unknown
+claude-opus-5  book, fast × 2  cache read              100,000       $0.5    $0.100000000
+claude-opus-5  book, fast × 2  cache write, 1 hour       1,000        $10    $0.020000000
+claude-opus-5  book, fast × 2  cache write, 5 minutes      200      $6.25    $0.002500000
+claude-opus-5  book, fast × 2  input                        10         $5    $0.000100000
+claude-opus-5  book, fast × 2  output                      159        $25    $0.007950000
+claude-opus-5  book, fast × 2  web searches                                  $0.020000000
+─────────────  ──────────────  ──────────────────────  ───────  ─────────  ──────────────
+total                                                                      ≥ $0.150550000
 
 response          made                            model           tokens          cost
 ────────────────  ──────────────────────────────  ─────────────  ───────  ────────────
@@ -144,13 +178,109 @@ response          made                            model           tokens        
 }
 
 #[test]
+fn a_message_id_means_all_that_is_billed_under_it() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        message_id: ID,
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    let steps = r#""usage":{"iterations":[
+        {"type":"message","input_tokens":2,"output_tokens":10},
+        {"type":"advisor_message","model":"claude-opus-5","input_tokens":1000,"output_tokens":100}],"#
+        .replace("\n        ", "");
+    let line = line.to_string().replace(r#""usage":{"#, &steps);
+    home.claude("p/s1.jsonl", &[line]);
+    let expected = "\
+$0.007624000 for 2 responses.
+
+model            price  tokens             a million          cost
+───────────────  ─────  ──────────  ─────  ─────────  ────────────
+claude-opus-5    book   input       1,000         $5  $0.005000000
+claude-opus-5    book   output        100        $25  $0.002500000
+claude-sonnet-5  book   cache read    100       $0.2  $0.000020000
+claude-sonnet-5  book   input           2         $2  $0.000004000
+claude-sonnet-5  book   output         10        $10  $0.000100000
+───────────────  ─────  ──────────  ─────  ─────────  ────────────
+total                                                 $0.007624000
+
+response          made                            model            tokens          cost
+────────────────  ──────────────────────────────  ───────────────  ──────  ────────────
+b87509227b190aa1  2026-11-20 09:00:00.000 +00:00  claude-opus-5     1,100  $0.007500000
+1f75126634ada482  2026-11-20 09:00:00.000 +00:00  claude-sonnet-5     112  $0.000124000
+";
+    assert_eq!(tell(&home, &format!("explain {ID}")), expected);
+    // Each of them has a name of its own.
+    let one = home.json("explain 1f75126634ada482 --json");
+    assert_eq!(one["responses"][0]["cost_usd"], "0.000124000");
+
+    // Too short to be unique: two responses share it.
+    let home = Home::new();
+    let line = |uuid, request_id, input| ClaudeLine {
+        uuid,
+        message_id: "msg_1",
+        request_id,
+        at: NINE,
+        usage: ClaudeUsage {
+            input,
+            ..ClaudeLine::default().usage
+        },
+        ..ClaudeLine::default()
+    };
+    home.claude(
+        "p/s1.jsonl",
+        &[line("u1", "req_1", 2), line("u2", "req_2", 1002)],
+    );
+    let told = home.json("explain msg_1 --json");
+    let told: Vec<_> = told["responses"]
+        .as_array()
+        .expect("responses")
+        .iter()
+        .map(|one| [&one["response"], &one["cost_usd"]])
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([
+            ["cbe1859735b378b9", "0.002124000"],
+            ["cbe1859735b378b9-2", "0.000124000"]
+        ])
+    );
+}
+
+#[test]
+fn a_day_without_any_known_cost_is_not_free() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        message_id: ID,
+        model: "acme-9",
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    home.claude("p/s1.jsonl", &[line]);
+    let expected = "\
+The cost of 1 response is unknown.
+
+model   price      tokens       a million     cost
+──────  ─────────  ──────  ───  ─────────  ───────
+acme-9  not known  all     112             unknown
+──────  ─────────  ──────  ───  ─────────  ───────
+total                                      unknown
+
+response          made                            model   tokens     cost
+────────────────  ──────────────────────────────  ──────  ──────  ───────
+1f75126634ada482  2026-11-20 09:00:00.000 +00:00  acme-9     112  unknown
+";
+    assert_eq!(tell(&home, "explain 2026-11-20"), expected);
+}
+
+#[test]
 fn the_same_as_json() {
     let home = home();
     let told: Value =
         serde_json::from_str(&tell(&home, &format!("explain {ID} --json"))).expect("JSON");
     let place = |file: &str, session: &str, offset: u64| {
         json!({
-            "path": format!("~/.claude/projects/-home-dev-demo/{file}"), "session": session, "offset": offset,
+            "path": format!("~/.claude/projects/-home-dev-demo/{file}"), "session": session, "offset": offset, "kind": "line",
         })
     };
     let tokens = |output: u64| {
@@ -216,6 +346,37 @@ fn the_same_as_json() {
 }
 
 #[test]
+fn an_archived_record_is_told_by_its_byte_in_the_unpacked_text() {
+    let home = Home::new();
+    home.openclaw_fixture();
+    let session = home.json("explain 09589ff0-0a54-4933-a9ee-241dded721d3 --json");
+    let id = session["responses"][0]["response"]
+        .as_str()
+        .expect("a name");
+    let told = tell(&home, &format!("explain {id}"));
+    let (_, places) = told.split_once("Where it is told\n\n").expect("places");
+    let session = "09589ff0-0a54-4933-a9ee-241dded721d3";
+    let said =
+        format!("(80 output, 1,580 in all; 2026-11-20 12:29:11.519 +00:00, session {session})");
+    let expected = format!(
+        "  ~/.openclaw/agents/main/agent/openclaw-agent.sqlite, archive of session {session}, byte 1100 of the unpacked text
+      its figures count; the earliest: it says when, and whose it is {said}
+  ~/.openclaw/agents/main/sessions/{session}.jsonl.deleted.2026-11-20T12-39-34.760Z.f6462a0f3b1740808df9290e393a5996.zst, byte 1100 of the unpacked text
+      a copy in a store of lower rank {said}
+"
+    );
+    assert_eq!(places, expected);
+    let told = home.json(&format!("explain {id} --json"));
+    let found = told["responses"][0]["copies"]["found"].as_array();
+    let kinds: Vec<&Value> = found
+        .expect("copies")
+        .iter()
+        .map(|copy| &copy["place"]["kind"])
+        .collect();
+    assert_eq!(kinds, ["archive", "unpacked"]);
+}
+
+#[test]
 fn what_a_deleted_log_told_is_explained_all_the_same() {
     let home = home();
     home.tell("report --json");
@@ -256,6 +417,12 @@ fn what_is_not_known_or_not_clear_is_said() {
             "s",
             "2 sessions begin with \"s\"",
             "give more of the id: s1, s2",
+        ),
+        (
+            "2026-11-20T10:00:00",
+            "the ledger knows no response, session or day \"2026-11-20T10:00:00\"",
+            "give a day (2026-11-20), a session's id, label or key, or the name of a response as `clawspend explain` of \
+             its day lists it",
         ),
         (
             "0000000000000000",

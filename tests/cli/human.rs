@@ -3,7 +3,7 @@
 use crate::home::{Home, NINE, now, response, zone_far_from_midnight};
 #[cfg(target_os = "linux")]
 use clawspend_core::pricing::PriceBook;
-use clawspend_tests::corpus::ClaudeLine;
+use clawspend_tests::corpus::{ClaudeLine, OpenClawLine};
 
 fn unknown_model(at: i64) -> String {
     ClaudeLine {
@@ -55,6 +55,79 @@ fn a_report_shows_a_column_once_and_says_which_filters_nothing_matches() {
     assert_eq!(
         report("--where source=openclaw --where model=gpt-*"),
         "2026-11-20 to 2026-11-20, days of UTC\n\nNo response matches source=openclaw, model=gpt-*.\n"
+    );
+}
+
+#[test]
+fn what_would_steer_the_terminal_is_spelt_out() {
+    let home = Home::new();
+    let line = ClaudeLine {
+        cwd: r"/w/\u202egnp.exe",
+        branch: r"a\u001b[2J\nb",
+        model: r"acme\u001b]0;9\u0007",
+        at: NINE,
+        ..ClaudeLine::default()
+    };
+    home.claude("p/a.jsonl", &[line]);
+    home.write(
+        "config/clawspend.toml",
+        "[plans.claude_code]\nname = \"Max\\u001B[5m\"\nmonthly_usd = 2.00\n",
+    );
+    let told = home.tell("report --since 2026-11-20 --until 2026-11-20 --by project,branch,model");
+    let expected = r"2026-11-20 to 2026-11-20, days of UTC
+
+project             branch            model                responses  input  output  cache read  cache write      cost
+──────────────────  ────────────────  ───────────────────  ─────────  ─────  ──────  ──────────  ───────────  ────────
+/w/\u{202e}gnp.exe  a\u{1b}[2J\u{a}b  acme\u{1b}]0;9\u{7}          1      2      10         100            0  unknown*
+──────────────────  ────────────────  ───────────────────  ─────────  ─────  ──────  ──────────  ───────────  ────────
+total                                                              1      2      10         100            0  unknown*
+
+≥: the price of 1 response is not known; tokens are counted, cost is not.
+
+*: API-equivalent, all or some of it: Claude Code under Max\u{1b}[5m, which nobody bills by the token.
+";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn tokens_of_unknown_kind_are_shown() {
+    let mut home = Home::new();
+    home.zone = zone_far_from_midnight();
+    let line = |id, at, usage| OpenClawLine {
+        id,
+        at,
+        written_at: at,
+        usage,
+        ..OpenClawLine::default()
+    };
+    let unsplit = r#"{"totalTokens":12222}"#;
+    let lines = [
+        line("00000001", NINE, unsplit),
+        line("00000002", NINE, OpenClawLine::default().usage),
+        line("00000003", now(), unsplit),
+    ];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    home.write(".openclaw/agents/main/sessions/s1.jsonl", lines);
+    let told = home.tell("report --by model --since 2026-11-20 --until 2026-11-20 --timezone UTC");
+    let expected = "\
+2026-11-20 to 2026-11-20, days of UTC
+
+model            responses  input  output  cache read  cache write  unsplit      cost
+───────────────  ─────────  ─────  ──────  ──────────  ───────────  ───────  ────────
+claude-sonnet-5          2    800     300       5,000            0   12,222  ≥ $0.006
+───────────────  ─────────  ─────  ──────  ──────────  ───────────  ───────  ────────
+total                    2    800     300       5,000            0   12,222  ≥ $0.006
+
+≥: the price of 1 response is not known; tokens are counted, cost is not.
+
+unsplit: tokens of which the log says only the sum, not the kind.
+";
+    assert_eq!(told, expected);
+    let told = home.tell("today");
+    let line = told.lines().find(|line| line.starts_with("1 response"));
+    assert_eq!(
+        line,
+        Some("1 response: 0 input, 0 output, 0 cache read, 0 cache write, 12,222 unsplit tokens")
     );
 }
 

@@ -39,6 +39,10 @@ fn what_is_typed_wrong_ends_with_2_and_says_why() {
             "invalid value '20.11.2026' for '--since <SINCE>': write the day as 2026-11-20",
         ),
         (
+            "report --since 2026-11-20T10:00:00",
+            "invalid value '2026-11-20T10:00:00' for '--since <SINCE>': write the day as 2026-11-20",
+        ),
+        (
             "report --until 2026-02-30",
             "invalid value '2026-02-30' for '--until <UNTIL>': write the day as 2026-11-20",
         ),
@@ -77,6 +81,30 @@ fn what_is_typed_wrong_ends_with_2_and_says_why() {
         assert!(answer.err.contains(why), "{arguments}: {}", answer.err);
     }
     assert!(!home.data().exists(), "nothing is done for a wrong command");
+}
+
+#[test]
+fn nothing_is_no_name() {
+    let home = Home::new();
+    for (command, why) in [
+        (
+            "explain",
+            "invalid value '' for '<WHAT>': name a day (2026-11-20), a session or a response",
+        ),
+        (
+            "prices",
+            "invalid value '' for '[MODEL]': name a model, such as claude-opus-5",
+        ),
+    ] {
+        assert_eq!(
+            crate::home::ended(home.command(command).arg("")),
+            Answer {
+                code: Some(2),
+                out: String::new(),
+                err: format!("error: {why}\n\nFor more information, try '--help'.\n"),
+            }
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::{
     Failure, environment,
     host::{Finding, findings},
     json, print, refresh,
-    table::{Align, bytes, count, responses, table},
+    table::{Align, bytes, count, responses, table, visible},
 };
 use clawspend_core::{
     api::{Doctor, GapCount, Phase, Problem, Reader, RootState, Unpriced, doctor_without_ledger},
@@ -87,7 +87,7 @@ fn unpriced(
         responses: some,
     }: GapCount,
 ) -> String {
-    let (name, all) = (&model.name, model.amount.responses);
+    let (name, all) = (visible(&model.name), model.amount.responses);
     let tokens = model.amount.tokens.total();
     if gap == Gap::UnknownModel && some == all {
         return format!(
@@ -227,7 +227,7 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
             "  {} at {} in {}\n",
             record.fault.describe(),
             record.offset,
-            record.path
+            visible(&record.path)
         );
     }
     text += "\nHow complete it is\n\n";
@@ -265,7 +265,7 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
         } else {
             "no "
         };
-        text += &format!("{mark}  {}: {}\n", finding.name, finding.detail);
+        text += &format!("{mark}  {}: {}\n", finding.name, visible(&finding.detail));
         if !finding.advice.is_empty() {
             text += &format!("     → {}\n", finding.advice);
         }
@@ -283,7 +283,11 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
         }
     }
     for problem in &doctor.problems {
-        text += &format!("\n{}\n  → {}\n", problem.message, problem.hint);
+        text += &format!(
+            "\n{}\n  → {}\n",
+            visible(&problem.message),
+            visible(&problem.hint)
+        );
     }
     text
 }

@@ -4,12 +4,12 @@ use crate::{
     Bar, Failure, environment, note_all,
     prices::{origin, plain, since, why},
     print, refresh,
-    table::{Align, count, responses, table},
+    table::{Align, count, responses, table, visible},
 };
 use clawspend_core::{
     api::{Copies, Copy, Explained, Reader, Subject},
     ledger::{
-        listing::{Response, Spot},
+        listing::{Response, Spot, SpotKind},
         query::Dimension,
     },
     money::NanoUsd,
@@ -28,6 +28,7 @@ const ROWS: usize = 20;
 pub(crate) struct Arguments {
     /// A day (2026-11-20, today, yesterday), a session (its id, the beginning of it, its label or its key), or a
     /// response (its name as the explanation of its day lists it, or Claude Code's message id)
+    #[arg(value_parser = what)]
     what: String,
     /// List all responses, not only the dearest
     #[arg(long)]
@@ -38,6 +39,13 @@ pub(crate) struct Arguments {
     /// Explain what the ledger holds, without reading logs first
     #[arg(long)]
     no_refresh: bool,
+}
+
+fn what(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("name a day (2026-11-20), a session or a response".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -116,7 +124,7 @@ fn one(explained: &Explained<'_>, copies: &Copies, zone: &TimeZone) -> String {
         ("branch", Dimension::Branch),
     ] {
         if let Some(value) = said(dimension) {
-            text += &format!("{name:<12} {value}\n");
+            text += &format!("{name:<12} {}\n", visible(value));
         }
     }
     text += &format!("\n{}\n", reckoning(explained));
@@ -131,7 +139,11 @@ fn one(explained: &Explained<'_>, copies: &Copies, zone: &TimeZone) -> String {
         );
     }
     for (path, why) in &copies.unread {
-        text += &format!("  {} could not be searched: {why}\n", path.display());
+        text += &format!(
+            "  {} could not be searched: {}\n",
+            visible(&path.to_string_lossy()),
+            visible(why)
+        );
     }
     text
 }
@@ -141,11 +153,16 @@ fn place(spot: &Spot) -> String {
         path,
         session,
         offset,
+        kind,
     } = spot;
-    if path.ends_with(".sqlite") {
-        format!("{path}, session {session}, row {offset}")
-    } else {
-        format!("{path}, byte {offset}")
+    let (path, session) = (visible(path), visible(session));
+    match kind {
+        SpotKind::Line => format!("{path}, byte {offset}"),
+        SpotKind::Unpacked => format!("{path}, byte {offset} of the unpacked text"),
+        SpotKind::Row => format!("{path}, session {session}, row {offset}"),
+        SpotKind::Archive => {
+            format!("{path}, archive of session {session}, byte {offset} of the unpacked text")
+        }
     }
 }
 
@@ -159,7 +176,7 @@ fn part(copy: &Copy, zone: &TimeZone) -> String {
     } else {
         ""
     };
-    let session = &copy.spot.session;
+    let session = visible(&copy.spot.session);
     format!(
         "{figures}{whose} ({} output, {} in all; {}, session {session})",
         count(copy.tokens.output),
@@ -253,13 +270,13 @@ fn lines(receipt: &Receipt<'_>) -> String {
     let mut text = table(&heads, &rows, Some(&total));
     text += &format!(
         "\nPrice of {} ({}), valid {}: {}.\n",
-        receipt.model,
-        [receipt.provider, origin(receipt.origin)].join(" ").trim(),
+        visible(receipt.model),
+        visible([receipt.provider, origin(receipt.origin)].join(" ").trim()),
         match receipt.since {
             None => "at all times known".to_owned(),
             from => format!("since {}", since(from)),
         },
-        why(receipt)
+        visible(&why(receipt))
     );
     if let Some(tier) = receipt.tier {
         text += &format!(
@@ -314,10 +331,20 @@ fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
             ]);
         }
     }
-    let mut text = format!("${total} for {}", responses(found.len() as u64));
-    text += &match unknown {
-        0 => ".\n\n".to_owned(),
-        unknown => format!("; the cost of {} is not known.\n\n", count(unknown)),
+    let all = found.len() as u64;
+    let total = match unknown {
+        0 => format!("${total}"),
+        some if some == all => "unknown".to_owned(),
+        _ => format!("≥ ${total}"),
+    };
+    let mut text = match unknown {
+        0 => format!("{total} for {}.\n\n", responses(all)),
+        some if some == all => format!("The cost of {} is unknown.\n\n", responses(all)),
+        some => format!(
+            "{total} for {}; the cost of {} is not known.\n\n",
+            responses(all),
+            count(some)
+        ),
     };
     let heads = [
         ("model", Align::Left),
@@ -350,7 +377,7 @@ fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
         String::new(),
         String::new(),
         String::new(),
-        format!("${total}"),
+        total,
     ];
     text += &table(&heads, &rows, Some(&sum));
     text += "\n";
@@ -437,7 +464,7 @@ fn entry(explained: &Explained<'_>, copies: Option<&Copies>) -> Value {
         rule,
         computed,
     } = explained;
-    let spot = |spot: &Spot| json!({ "path": *spot.path, "session": *spot.session, "offset": spot.offset });
+    let spot = |spot: &Spot| json!({ "path": *spot.path, "session": *spot.session, "offset": spot.offset, "kind": spot.kind });
     let dollars = |cost: &Option<NanoUsd>| cost.map(|cost| cost.to_string());
     let mut value = json!({
         "response": response.id.to_string(),

@@ -25,6 +25,7 @@ use std::{
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
 };
+use table::visible_lines;
 
 /// What your AI coding agents spent: OpenClaw and Claude Code, read from their logs, on this machine only.
 #[derive(Debug, Parser)]
@@ -115,6 +116,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, hint }) => {
+            let (message, hint) = (visible_lines(&message), visible_lines(&hint));
             let _ = writeln!(std::io::stderr(), "clawspend: {message}\nHint: {hint}");
             ExitCode::FAILURE
         }
@@ -151,7 +153,7 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// Says something on standard error that is not the answer.
 fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "clawspend: {text}");
+    let _ = writeln!(std::io::stderr(), "clawspend: {}", visible_lines(text));
 }
 
 /// Says what stands in the way of a true number.

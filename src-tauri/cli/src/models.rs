@@ -5,7 +5,7 @@ use crate::{
     prices::paste,
     print, refresh,
     report::cost,
-    table::{Align, count, table},
+    table::{Align, count, table, visible_lines},
 };
 use clawspend_core::{api::Reader, ledger::seen::SeenModel, pricing::Gap, time::Slot};
 use jiff::tz::TimeZone;
@@ -117,7 +117,7 @@ fn unpriced(models: &[SeenModel], config_file: &Path) -> String {
         text += &format!(
             "\nTo be put into {}, rates in US dollars per million tokens filled in:\n\n{}",
             config_file.display(),
-            pastes.join("\n")
+            visible_lines(&pastes.join("\n"))
         );
     }
     text

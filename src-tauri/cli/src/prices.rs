@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, environment, note_all, print, refresh,
-    table::{Align, count, table},
+    table::{Align, count, table, visible},
 };
 use clawspend_core::{
     api::Reader,
@@ -11,14 +11,15 @@ use clawspend_core::{
         Class, Match, Origin, Override, Period, PriceBook, Priced, Prices, Query, RateFrom, Rates,
         Ratio, Receipt, Resolved, rate,
     },
-    time::{UnixMillis, day_start},
+    time::{UnixMillis, day_start, plain_day},
 };
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The model as a log writes it; every model the ledger has seen by default
+    #[arg(value_parser = model)]
     model: Option<String>,
     /// The provider as a log writes it
     #[arg(
@@ -39,10 +40,16 @@ pub(crate) struct Arguments {
     no_refresh: bool,
 }
 
+fn model(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("name a model, such as claude-opus-5".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
 fn instant(text: &str) -> Result<UnixMillis, String> {
-    let day = || Some(day_start(text.parse::<Date>().ok()?, &TimeZone::UTC));
-    // A day would be read from a longer text, too, its time left out.
-    let at = UnixMillis::parse_rfc3339(text).or_else(|| day().filter(|_| text.len() == 10));
+    let day = || Some(day_start(plain_day(text)?, &TimeZone::UTC));
+    let at = UnixMillis::parse_rfc3339(text).or_else(day);
     at.ok_or_else(|| "write it as 2026-11-20 or 2026-11-20T14:00:00Z".to_owned())
 }
 
@@ -276,6 +283,7 @@ const UNIT: &str = "US dollars per million tokens; *: not listed, derived from t
 fn text(prices: &mut Prices, asked: Asked<'_>) -> String {
     let book = PriceBook::embedded();
     let name = asked.name();
+    let name = visible(&name);
     let moment = since(Some(asked.at));
     let mut by_hour = false;
     let mut text = match asked.price(prices) {
@@ -286,7 +294,7 @@ fn text(prices: &mut Prices, asked: Asked<'_>) -> String {
                 Origin::Override => "your own prices".to_owned(),
             };
             let row = [receipt.provider, receipt.model].join("/");
-            let row = row.trim_start_matches('/');
+            let row = visible(row.trim_start_matches('/'));
             format!(
                 "{name} at {moment}: {row} in {whose}\nChosen because {}.\n",
                 why(&receipt)

@@ -2,7 +2,7 @@
 
 use crate::{
     Failure, environment, json, note_all, print, refresh,
-    table::{Align, count, responses, table},
+    table::{Align, count, responses, table, visible},
     wrong_usage,
 };
 use clawspend_core::{
@@ -11,7 +11,7 @@ use clawspend_core::{
     environment::zone as configured_zone,
     report::{Column, Filter, Report, ReportRequest, passes},
     summary::Amount,
-    time::{UnixMillis, add_days},
+    time::{UnixMillis, add_days, plain_day},
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
@@ -70,8 +70,7 @@ pub(crate) fn filter(text: &str) -> Result<Filter, String> {
 }
 
 pub(crate) fn day(text: &str) -> Result<Date, String> {
-    text.parse()
-        .map_err(|_| "write the day as 2026-11-20".to_owned())
+    plain_day(text).ok_or_else(|| "write the day as 2026-11-20".to_owned())
 }
 
 pub(crate) fn zone(name: &str) -> Result<(TimeZone, String), String> {
@@ -165,32 +164,34 @@ fn text(
     plans: &[Plan],
 ) -> String {
     let request = &report.request;
+    let unsplit = report.totals.tokens.unsplit > 0;
     let figures = |amount: &Amount, covered: bool| {
         let tokens = &amount.tokens;
-        [
+        let mut figures = vec![
             count(amount.responses),
             count(tokens.input),
             count(tokens.output),
             count(tokens.cache_read),
             count(tokens.cache_write_5m + tokens.cache_write_1h),
-            cost(amount) + if covered { "*" } else { "" },
-        ]
+        ];
+        if unsplit {
+            figures.push(count(tokens.unsplit));
+        }
+        figures.push(cost(amount) + if covered { "*" } else { "" });
+        figures
     };
     let mut heads: Vec<(&str, Align)> = request
         .by
         .iter()
         .map(|column| (column.as_str(), Align::Left))
         .collect();
-    for head in [
-        "responses",
-        "input",
-        "output",
-        "cache read",
-        "cache write",
-        "cost",
-    ] {
+    for head in ["responses", "input", "output", "cache read", "cache write"] {
         heads.push((head, Align::Right));
     }
+    if unsplit {
+        heads.push(("unsplit", Align::Right));
+    }
+    heads.push(("cost", Align::Right));
     let rows: Vec<Vec<String>> = report
         .rows
         .iter()
@@ -208,14 +209,16 @@ fn text(
     }
     total.extend(figures(&report.totals, !covered.is_empty()));
     let mut text = format!(
-        "{} to {}, days of {zone_name}\n\n",
-        request.since, request.until
+        "{} to {}, days of {}\n\n",
+        request.since,
+        request.until,
+        visible(zone_name)
     );
     if report.totals.responses == 0 && !request.only.is_empty() {
         let only = request.only.iter();
         let only = only.map(|it| format!("{}={}", it.column.as_str(), it.pattern));
         let only: Vec<String> = only.collect();
-        return format!("{text}No response matches {}.\n", only.join(", "));
+        return format!("{text}No response matches {}.\n", visible(&only.join(", ")));
     }
     text += &table(&heads, &rows, Some(&total));
     if report.totals.unpriced_responses > 0 {
@@ -224,8 +227,11 @@ fn text(
             responses(report.totals.unpriced_responses)
         );
     }
+    if unsplit {
+        text += "\nunsplit: tokens of which the log says only the sum, not the kind.\n";
+    }
     if !covered.is_empty() {
-        let under = |plan: &Plan| format!("{} under {}", plan.source.title(), plan.name);
+        let under = |plan: &Plan| format!("{} under {}", plan.source.title(), visible(&plan.name));
         let plans: Vec<String> = plans.iter().map(under).collect();
         text += &format!(
             "\n*: API-equivalent, all or some of it: {}, which nobody bills by the token.\n",

@@ -1,5 +1,7 @@
 //! Plain tables: columns as wide as their widest cell, numbers to the right.
 
+use std::borrow::Cow;
+
 /// Whether a column holds words or numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -13,11 +15,18 @@ pub(crate) fn table(
     rows: &[Vec<String>],
     total: Option<&[String]>,
 ) -> String {
+    let row = |cells: &[String]| -> Vec<String> {
+        let cells = cells.iter();
+        cells.map(|cell| visible(cell).into_owned()).collect()
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(|cells| row(cells)).collect();
+    let total = total.map(row);
     let cells = |row: usize, column: usize| rows[row].get(column).map_or("", String::as_str);
     let widths: Vec<usize> = (0..heads.len())
         .map(|column| {
             let body = (0..rows.len()).map(|row| width(cells(row, column)));
             let total = total
+                .as_ref()
                 .and_then(|total| total.get(column))
                 .map_or(0, |cell| width(cell));
             body.max()
@@ -53,6 +62,33 @@ pub(crate) fn table(
         out += &lay(&|column| total.get(column).cloned().unwrap_or_default());
     }
     out
+}
+
+/// Text out of logs and settings as it may be shown: what would steer the terminal, begin a line or turn the direction
+/// of writing is spelt out.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown.into()
+}
+
+/// The same for text of several lines.
+pub(crate) fn visible_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(visible).collect();
+    lines.join("\n")
 }
 
 fn width(text: &str) -> usize {
@@ -94,5 +130,21 @@ claude-sonnet-5   $1.00
 total            $13.50
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_steers_is_spelt_out() {
+        for (text, shown) in [
+            ("größer, 日本 🦀", "größer, 日本 🦀"),
+            ("a\u{1b}]0;b\u{7}\r\n\t", r"a\u{1b}]0;b\u{7}\u{d}\u{a}\u{9}"),
+            ("\u{7f}\u{9b}31m", r"\u{7f}\u{9b}31m"),
+            (
+                "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}",
+                r"\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}",
+            ),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+        assert_eq!(visible_lines("a\r\nb\u{1b}\n"), "a\\u{d}\nb\\u{1b}\n");
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     Failure, environment, json, note_all, print, refresh,
     report::cost,
-    table::{Align, count, responses, table},
+    table::{Align, count, responses, table, visible},
 };
 use clawspend_core::{
     api::{Phase, Reader},
@@ -154,7 +154,7 @@ fn text(summary: &Summary) -> String {
         cost(&summary.today),
         behind(&api_equivalent(summary, &summary.today, |plan| &plan.today)),
         summary.day.strftime("%A, %-d %B %Y"),
-        summary.timezone
+        visible(&summary.timezone)
     );
     let label = |total, part: fn(&PlanUse) -> &Amount| api_equivalent(summary, total, part);
     let (yesterday, week, month) = (&summary.yesterday, &summary.week, &summary.month);
@@ -179,10 +179,14 @@ fn text(summary: &Summary) -> String {
         text += &format!("{}\n", line.trim_end());
     }
     for plan in &summary.plans {
-        text += &format!("\n{}.\n", plan.describe());
+        text += &format!("\n{}.\n", visible(&plan.describe()));
     }
+    let unsplit = match tokens.unsplit {
+        0 => String::new(),
+        some => format!(", {} unsplit", count(some)),
+    };
     text += &format!(
-        "\n{}: {} input, {} output, {} cache read, {} cache write tokens\n",
+        "\n{}: {} input, {} output, {} cache read, {} cache write{unsplit} tokens\n",
         responses(summary.today.responses),
         count(tokens.input),
         count(tokens.output),

@@ -92,6 +92,13 @@ pub fn day_start(day: Date, zone: &TimeZone) -> UnixMillis {
     }
 }
 
+/// The day that a text such as "2026-11-20" is, and nothing longer: a time behind it would be left out.
+#[must_use]
+pub fn plain_day(text: &str) -> Option<Date> {
+    let day: Date = text.parse().ok()?;
+    (day.to_string() == text).then_some(day)
+}
+
 /// The slots of the days `since..=until` in `zone`, end excluded.
 #[must_use]
 pub fn slots(since: Date, until: Date, zone: &TimeZone) -> std::ops::Range<i64> {
@@ -120,6 +127,21 @@ mod tests {
 
     fn zone(name: &str) -> TimeZone {
         TimeZone::get(name).expect("a zone of the IANA database")
+    }
+
+    #[test]
+    fn a_day_is_nothing_but_a_day() {
+        assert_eq!(plain_day("2026-11-20"), Some(date(2026, 11, 20)));
+        for text in [
+            "",
+            "20261120",
+            "2026-11-20T10:00:00",
+            "2026-11-20[UTC]",
+            "2026-02-30",
+            " 2026-11-20",
+        ] {
+            assert_eq!(plain_day(text), None, "{text}");
+        }
     }
 
     #[test]

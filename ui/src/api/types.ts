@@ -164,6 +164,35 @@ day: string,
 models: Array<ModelAmount>, };
 
 /**
+ * What went wrong with a connection.
+ */
+export type Failure = { "kind": "unknown-host" } | { "kind": "refused" } | { "kind": "no-route" } | { "kind": "timed-out" } | { "kind": "lost" } | { "kind": "silent" } | { "kind": "restarting" } | { "kind": "closed", 
+/**
+ * With this code.
+ */
+code: number, } | { "kind": "declined", 
+/**
+ * Its code.
+ */
+code: string, } | { "kind": "too-long" } | { "kind": "garbage" } | { "kind": "http", 
+/**
+ * Its status.
+ */
+status: number, } | { "kind": "not-tls" } | { "kind": "untrusted-certificate", 
+/**
+ * Its SHA-256, in hexadecimal.
+ */
+fingerprint: string, } | { "kind": "wrong-host" } | { "kind": "expired" } | { "kind": "wrong-pin", 
+/**
+ * The SHA-256 of the one that was shown, in hexadecimal.
+ */
+fingerprint: string, } | { "kind": "tls" } | { "kind": "system", 
+/**
+ * Its words.
+ */
+reason: string, };
+
+/**
  * Why responses have no cost, as far as their sums tell.
  */
 export type Gap = "unknown_model" | "unsplit_tokens" | "unknown_mode" | "not_recorded";
@@ -328,6 +357,63 @@ reason: string, };
 export type Source = "claude-code" | "openclaw";
 
 /**
+ * See the module. Only these are told; what goes on between two of them is the session's own business.
+ */
+export type State = { "kind": "connecting" } | { "kind": "connected", 
+/**
+ * The gateway's version; empty when it does not say.
+ */
+server_version: string, 
+/**
+ * The protocol that is spoken.
+ */
+protocol: number, 
+/**
+ * What we may do.
+ */
+scopes: Array<string>, 
+/**
+ * The gateway gave this device a token of its own.
+ */
+paired: boolean, 
+/**
+ * Responses are reported as they are made; else only when asked.
+ */
+live: boolean, } | { "kind": "pairing-required", 
+/**
+ * The request to approve.
+ */
+request: string | null, 
+/**
+ * The device was approved before, for something else.
+ */
+again: boolean, } | { "kind": "unauthorized", 
+/**
+ * Why.
+ */
+why: Unauthorized, } | { "kind": "locked-out", 
+/**
+ * Until then.
+ */
+until: UnixMillis, } | { "kind": "version-mismatch", 
+/**
+ * The protocol the gateway speaks, where it says so.
+ */
+expected: number | null, } | { "kind": "unreachable", 
+/**
+ * Since then.
+ */
+since: UnixMillis, 
+/**
+ * Why.
+ */
+why: Failure, } | { "kind": "not-a-gateway", 
+/**
+ * What it did.
+ */
+why: Failure, };
+
+/**
  * What the engine is doing; kept in the ledger so that every door tells the same story.
  */
 export type Status = { 
@@ -422,6 +508,11 @@ cache_write_1h: number,
  * Tokens of which only the total is known; they have no price.
  */
 unsplit: number, };
+
+/**
+ * Why a gateway does not let us in.
+ */
+export type Unauthorized = "token-missing" | "token-wrong" | "password-missing" | "password-wrong" | "device-token-wrong" | "no-read-scope" | "signature" | "identity" | "untrusted-proxy" | "proxy";
 
 /**
  * Milliseconds since the Unix epoch, UTC.

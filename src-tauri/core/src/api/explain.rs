@@ -6,28 +6,33 @@ use crate::{
     follow::{roots::rank, search},
     ledger::{
         files::path_text,
-        listing::{Response, ResponseId, Spot},
+        listing::{Response, ResponseId, Spot, SpotKind},
         query::Dimension,
     },
     money::NanoUsd,
     pricing::{CostRule, Priced},
-    time::{UnixMillis, add_days},
+    time::{UnixMillis, add_days, plain_day},
     usage::{Source, Tokens},
 };
 use jiff::civil::Date;
 use serde::Serialize;
-use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf};
+use std::{cmp::Reverse, collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// One response.
     Response(ResponseId),
+    /// All responses with one message id: it can be shared, and steps inside a response are billed on their own.
+    Message(Vec<ResponseId>),
     /// All responses of these sessions; mostly one.
     Sessions(Vec<String>),
     /// All responses of a local day.
     Day(Date),
 }
+
+/// As many steps inside a response are looked for; more than a few have not been seen.
+const STEPS: u64 = 64;
 
 /// A response and how its cost came to be.
 #[derive(Debug)]
@@ -109,18 +114,28 @@ impl Reader {
         let day = match text {
             "today" => Some(today),
             "yesterday" => Some(add_days(today, -1)),
-            _ => text.parse().ok(),
+            _ => plain_day(text),
         };
         if let Some(day) = day {
             return Ok(Subject::Day(day));
         }
-        let cluster = claude_code::cluster_of_message(text);
-        let message = ResponseId { cluster, nth: 0 };
-        for id in text.parse().into_iter().chain([message]) {
+        if let Ok(id) = text.parse::<ResponseId>() {
             let responses = self.ledger.responses_of(id.cluster)?;
             if responses.iter().any(|response| response.id == id) {
                 return Ok(Subject::Response(id));
             }
+        }
+        let whole = claude_code::cluster_of_message(text);
+        let steps = (0..STEPS).map(|index| claude_code::cluster_of_step(whole, index));
+        let mut message = Vec::new();
+        for cluster in std::iter::once(whole).chain(steps) {
+            let responses = self.ledger.responses_of(cluster)?;
+            message.extend(responses.iter().map(|response| response.id));
+        }
+        match message.as_slice() {
+            [] => {}
+            [only] => return Ok(Subject::Response(*only)),
+            _ => return Ok(Subject::Message(message)),
         }
         let sessions = self.ledger.find_sessions(text)?;
         let begins = sessions.iter().all(|id| id.starts_with(text) && id != text);
@@ -151,6 +166,12 @@ impl Reader {
             Subject::Response(id) => {
                 found = self.ledger.responses_of(id.cluster)?;
                 found.retain(|response| response.id == *id);
+            }
+            Subject::Message(ids) => {
+                for id in ids {
+                    let responses = self.ledger.responses_of(id.cluster)?;
+                    found.extend(responses.into_iter().filter(|response| response.id == *id));
+                }
             }
             Subject::Sessions(sessions) => {
                 let wanted: BTreeSet<&str> = sessions.iter().map(String::as_str).collect();
@@ -216,8 +237,10 @@ impl Reader {
                     if one.cluster != cluster || other {
                         continue;
                     }
+                    let path: Arc<str> = path_text(path).into();
                     let spot = Spot {
-                        path: path_text(path).into(),
+                        kind: SpotKind::of(one.source, &path, one.rank),
+                        path,
                         session: one.session.as_ref().into(),
                         offset,
                     };

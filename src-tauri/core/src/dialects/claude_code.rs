@@ -35,6 +35,12 @@ pub fn cluster_of_message(id: &str) -> u64 {
     hash::cluster(&[Source::ClaudeCode.as_str().as_bytes(), id.as_bytes()])
 }
 
+/// The clusters of what is billed inside a response of this cluster: compactions and advisors, by their place in it.
+#[must_use]
+pub fn cluster_of_step(whole: u64, index: u64) -> u64 {
+    hash::cluster(&[&whole.to_le_bytes(), b"#iter", &index.to_le_bytes()])
+}
+
 /// The kind of subagent that the note beside its transcript, `agent-<id>.meta.json`, names.
 #[must_use]
 pub fn agent_type(note: &[u8]) -> Option<String> {
@@ -378,11 +384,7 @@ impl<'a> Step<'a> {
             whole.modifiers.fast
         };
         Observation {
-            cluster: hash::cluster(&[
-                &whole.cluster.to_le_bytes(),
-                b"#iter",
-                &self.index.to_le_bytes(),
-            ]),
+            cluster: cluster_of_step(whole.cluster, self.index),
             model: own_model.unwrap_or(&whole.model).clone(),
             tokens: self.tokens,
             modifiers: Modifiers {

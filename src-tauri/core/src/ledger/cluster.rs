@@ -38,7 +38,7 @@ pub(super) struct Sighting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Best {
     pub(super) seen: Sighting,
-    rank: u8,
+    pub(super) rank: u8,
     /// It says how the response ended; it names a speed.
     tells: (bool, bool),
     pub(super) call: CallId,
@@ -52,7 +52,7 @@ pub(super) struct Best {
 pub(super) struct First {
     pub(super) seen: Sighting,
     pub(super) at: UnixMillis,
-    rank: u8,
+    pub(super) rank: u8,
     forked: bool,
 }
 

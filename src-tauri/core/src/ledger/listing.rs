@@ -10,13 +10,15 @@ use super::{
     responses::decode,
 };
 use crate::{
+    follow::roots::rank,
     money::NanoUsd,
     pricing::{Priceable, Query},
     summary::Amount,
     time::UnixMillis,
-    usage::{Modifiers, Source, Tokens},
+    usage::{MIRROR_RANK, Modifiers, Source, Tokens},
 };
 use rusqlite::OptionalExtension as _;
+use serde::Serialize;
 use std::{fmt, str::FromStr, sync::Arc};
 
 /// Names a response for good: 16 hex digits, the hash of what its copies share. Where several responses share an id,
@@ -38,6 +40,37 @@ pub struct Spot {
     pub session: Arc<str>,
     /// Byte offset of the line, or sequence number of the row.
     pub offset: u64,
+    /// What the offset counts.
+    pub kind: SpotKind,
+}
+
+/// What kind of record lies at a spot, and so what its offset counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpotKind {
+    /// A line of a file, by its first byte.
+    Line,
+    /// A line of a packed file, by its first byte in the unpacked text.
+    Unpacked,
+    /// A row of a database, by its number in the session.
+    Row,
+    /// A line of a transcript in a database's archive table, by its first byte in the unpacked text.
+    Archive,
+}
+
+impl SpotKind {
+    /// Of a record in this file or database. Its rank tells a row from an archived line, but for a mirror's, which
+    /// counts as a row of its database.
+    #[must_use]
+    pub fn of(source: Source, path: &str, rank: u8) -> Self {
+        match (source, rank) {
+            (Source::OpenClaw, rank::LIVE_DB) => Self::Row,
+            (Source::OpenClaw, rank::ARCHIVE_TABLE) => Self::Archive,
+            (Source::OpenClaw, MIRROR_RANK) if path.ends_with(".sqlite") => Self::Row,
+            _ if path.ends_with(".zst") => Self::Unpacked,
+            _ => Self::Line,
+        }
+    }
 }
 
 /// One billable response.
@@ -313,10 +346,12 @@ fn response(
     for (text, id) in texts.iter_mut().zip(ids) {
         *text = names.text(id)?;
     }
-    let mut spot = |seen: &Sighting| -> rusqlite::Result<Spot> {
+    let mut spot = |seen: &Sighting, rank| -> rusqlite::Result<Spot> {
         let (_, [_, _, session, ..]) = names.owner_of(seen.owner)?;
+        let path = names.text(seen.path)?;
         Ok(Spot {
-            path: names.text(seen.path)?,
+            kind: SpotKind::of(source, &path, rank),
+            path,
             session: names.text(session)?,
             offset: seen.offset,
         })
@@ -329,14 +364,37 @@ fn response(
         tokens: best.tokens,
         modifiers: best.modifiers,
         recorded: best.recorded,
-        figures: spot(&best.seen)?,
-        origin: spot(&first.seen)?,
+        figures: spot(&best.seen, best.rank)?,
+        origin: spot(&first.seen, first.rank)?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_offset_counts_is_known_by_where_it_lies() {
+        use SpotKind::{Archive, Line, Row, Unpacked};
+        for (source, path, rank, kind) in [
+            (Source::OpenClaw, "a.sqlite", rank::LIVE_DB, Row),
+            (Source::OpenClaw, "linked.db", rank::LIVE_DB, Row),
+            (Source::OpenClaw, "a.sqlite", rank::ARCHIVE_TABLE, Archive),
+            (Source::OpenClaw, "a.sqlite", MIRROR_RANK, Row),
+            (Source::OpenClaw, "a.jsonl", MIRROR_RANK, Line),
+            (Source::OpenClaw, "a.jsonl", rank::LIVE_FILE, Line),
+            (
+                Source::OpenClaw,
+                "a.jsonl.deleted.x.zst",
+                rank::ARCHIVE_FILE,
+                Unpacked,
+            ),
+            (Source::ClaudeCode, "a.jsonl", 0, Line),
+            (Source::ClaudeCode, "a.jsonl", 2, Line),
+        ] {
+            assert_eq!(SpotKind::of(source, path, rank), kind, "{path} {rank}");
+        }
+    }
 
     #[test]
     fn ids_are_written_and_read() {
