@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+pub mod gateway;
 pub mod home;

@@ -2,6 +2,7 @@
 //! these and nothing else.
 
 mod explain;
+pub mod gateways;
 
 pub use explain::{Copies, Copy, Explained, Lesser, Subject};
 

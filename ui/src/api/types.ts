@@ -177,6 +177,125 @@ gap: Gap,
 responses: number, };
 
 /**
+ * What went wrong with a connection.
+ */
+export type GatewayFailure = { "kind": "unknown-host" } | { "kind": "refused" } | { "kind": "no-route" } | { "kind": "timed-out" } | { "kind": "lost" } | { "kind": "silent" } | { "kind": "restarting" } | { "kind": "closed", 
+/**
+ * With this code.
+ */
+code: number, } | { "kind": "declined", 
+/**
+ * Its code.
+ */
+code: string, } | { "kind": "too-long" } | { "kind": "garbage" } | { "kind": "http", 
+/**
+ * Its status.
+ */
+status: number, } | { "kind": "not-tls" } | { "kind": "untrusted-certificate", 
+/**
+ * Its SHA-256, in hexadecimal.
+ */
+fingerprint: string, } | { "kind": "wrong-host" } | { "kind": "expired" } | { "kind": "wrong-pin", 
+/**
+ * The SHA-256 of the one that was shown, in hexadecimal.
+ */
+fingerprint: string, } | { "kind": "tls" } | { "kind": "system", 
+/**
+ * Its words.
+ */
+reason: string, };
+
+/**
+ * How things stand with a gateway. Only these are told; what goes on between two of them is the session's own business.
+ */
+export type GatewayState = { "kind": "connecting" } | { "kind": "connected", 
+/**
+ * The gateway's version; empty when it does not say.
+ */
+server_version: string, 
+/**
+ * The protocol that is spoken.
+ */
+protocol: number, 
+/**
+ * What we may do.
+ */
+scopes: Array<string>, 
+/**
+ * The gateway gave this device a token of its own.
+ */
+paired: boolean, 
+/**
+ * Responses are reported as they are made; else only when asked.
+ */
+live: boolean, } | { "kind": "pairing-required", 
+/**
+ * The request to approve.
+ */
+request: string | null, 
+/**
+ * The device was approved before, for something else.
+ */
+again: boolean, } | { "kind": "unauthorized", 
+/**
+ * Why.
+ */
+why: Unauthorized, } | { "kind": "locked-out", 
+/**
+ * Until then.
+ */
+until: UnixMillis, } | { "kind": "version-mismatch", 
+/**
+ * The protocol the gateway speaks, where it says so.
+ */
+expected: number | null, } | { "kind": "unreachable", 
+/**
+ * Since then.
+ */
+since: UnixMillis, 
+/**
+ * Why.
+ */
+why: GatewayFailure, } | { "kind": "not-a-gateway", 
+/**
+ * What it did.
+ */
+why: GatewayFailure, };
+
+/**
+ * A gateway as doors show it. No token is ever among it.
+ */
+export type KnownGateway = { 
+/**
+ * What the user calls it.
+ */
+name: string, 
+/**
+ * Where it is.
+ */
+url: string, 
+/**
+ * It is meant where no gateway is named.
+ */
+default: boolean, 
+/**
+ * How it is known: `config`, `environment` or `local`.
+ */
+origin: string, 
+/**
+ * A token or password for it is known.
+ */
+has_token: boolean, 
+/**
+ * It gave this device a token of its own.
+ */
+paired: boolean, 
+/**
+ * What to be warned of.
+ */
+warning: string | null, };
+
+/**
  * A model and what it came to.
  */
 export type ModelAmount = { 
@@ -417,6 +536,11 @@ cache_write_1h: number,
  * Tokens of which only the total is known; they have no price.
  */
 unsplit: number, };
+
+/**
+ * Why a gateway does not let us in.
+ */
+export type Unauthorized = "token-missing" | "token-wrong" | "password-missing" | "password-wrong" | "device-token-wrong" | "no-read-scope" | "signature" | "identity" | "untrusted-proxy" | "proxy";
 
 /**
  * Milliseconds since the Unix epoch, UTC.

@@ -5,9 +5,13 @@ use crate::time::UnixMillis;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-/// See the module. Only these are told; what goes on between two of them is the session's own business.
+/// How things stand with a gateway. Only these are told; what goes on between two of them is the session's own business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export, export_to = "types.ts"))]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(export, rename = "GatewayState", export_to = "types.ts")
+)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum State {
     /// Nothing is known yet.
@@ -90,7 +94,11 @@ pub enum Unauthorized {
 
 /// What went wrong with a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(rename = "GatewayFailure", export_to = "types.ts")
+)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Failure {
     /// No such host is known.
