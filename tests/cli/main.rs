@@ -6,6 +6,7 @@ mod crash;
 mod days;
 mod dimensions;
 mod explain;
+mod gateway;
 mod home;
 mod human;
 mod ledger;

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod explain;
+mod gateway;
 mod host;
 mod json;
 mod models;
@@ -42,6 +43,8 @@ enum Command {
     Prices(prices::Arguments),
     /// The models seen, and what is missing for those without a price
     Models(models::Arguments),
+    /// OpenClaw gateways: add, list, test, remove, choose the default
+    Gateway(gateway::Arguments),
     /// Where was looked, what was found, and what stands in the way of a true number
     Doctor(doctor::Arguments),
     /// The version of Clawspend and of its price book
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Version(arguments) => version(&arguments),
     };
