@@ -115,7 +115,7 @@ fn every_other_state_has_its_word_its_sentence_and_its_advice() {
             refuse(locked),
             "locked-out",
             "the gateway at URL lets nobody in from here until TIME: too many wrong tokens",
-            "wait; it is tried again by itself, and earlier tries only fail",
+            "wait: earlier tries only fail, even with the right token",
         ),
         (
             refuse(mismatch),
@@ -127,7 +127,7 @@ fn every_other_state_has_its_word_its_sentence_and_its_advice() {
             vec![Step::Challenge, Step::Reset],
             "unreachable",
             "the gateway at URL cannot be reached since TIME: the connection broke",
-            "it is tried again by itself",
+            "try again; the tray app does so by itself",
         ),
         (
             vec![http("200 OK", "<!doctype html><title>Control UI</title>")],

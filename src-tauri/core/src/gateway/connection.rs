@@ -38,7 +38,7 @@ const WRITING: Duration = Duration::from_secs(10);
 /// How often the clock is looked at, to notice that the machine slept.
 const LOOK: Duration = Duration::from_secs(15);
 /// How often a stopped session looks whether there is another token.
-const LOOK_FOR_TOKEN: Duration = Duration::from_secs(5);
+const LOOK_FOR_TOKEN: Duration = Duration::from_secs(10);
 
 type Tell = Arc<dyn Fn(&str, GatewayEvent) + Send + Sync>;
 
@@ -88,7 +88,7 @@ impl Connections {
         self.order(Order::Follow(gateways));
     }
 
-    /// Asks a gateway; a [`GatewayEvent::Answer`] with this number follows.
+    /// Asks a gateway; a [`GatewayEvent::Answer`] with this number follows, unless the gateway is left before.
     pub fn ask(&self, gateway: &str, number: u64, ask: Ask) {
         self.order(Order::Ask(gateway.to_owned(), number, ask));
     }
