@@ -139,7 +139,15 @@ impl Home {
 }
 
 pub(crate) fn ended(command: &mut Command) -> Answer {
-    let output = command.output().expect("the command starts");
+    let output = loop {
+        match command.output() {
+            // A process that another test is just starting still holds a fresh copy of the program open for writing.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            output => break output.expect("the command starts"),
+        }
+    };
     Answer {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).expect("UTF-8"),

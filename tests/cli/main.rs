@@ -8,6 +8,7 @@ mod days;
 mod dimensions;
 mod explain;
 mod forget;
+mod gateway;
 mod gateways;
 mod home;
 mod human;

@@ -3,6 +3,7 @@
 mod doctor;
 mod explain;
 mod forget;
+mod gateway;
 mod host;
 mod json;
 mod models;
@@ -47,6 +48,8 @@ enum Command {
     Prices(prices::Arguments),
     /// The models seen, and what is missing for those without a price
     Models(models::Arguments),
+    /// OpenClaw gateways: add, list, test, remove, choose the default
+    Gateway(gateway::Arguments),
     /// Where was looked, what was found, and what stands in the way of a true number
     Doctor(doctor::Arguments),
     /// Read all logs again and tell where the ledger says something else, and why
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Forget(arguments) => forget::run(&arguments),

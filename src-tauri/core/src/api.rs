@@ -3,6 +3,7 @@
 
 mod explain;
 mod gateway_data;
+pub mod gateways;
 
 pub use explain::{Copies, Copy, Explained, Lesser, Subject};
 pub use gateway_data::{NOTHING_TOLD, Reconciliation};

@@ -59,6 +59,13 @@ impl Environment {
         })
     }
 
+    /// A variable's text; `None` where it is empty, or not text.
+    #[must_use]
+    pub fn text(&self, variable: &str) -> Option<String> {
+        let value = (self.variables)(variable)?.into_string().ok()?;
+        (!value.trim().is_empty()).then_some(value)
+    }
+
     /// The settings in the config file, which is created on first use; the defaults where it cannot be used,
     /// and what is wrong with it.
     #[must_use]

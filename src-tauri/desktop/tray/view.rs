@@ -345,6 +345,8 @@ mod tests {
                 spike: None,
                 claude_roots: Vec::new(),
                 openclaw_roots: Vec::new(),
+                gateways: Vec::new(),
+                local_gateway: true,
                 terms: None,
                 plans: Vec::new(),
             },

@@ -164,9 +164,27 @@ day: string,
 models: Array<ModelAmount>, };
 
 /**
+ * Why responses have no cost, as far as their sums tell.
+ */
+export type Gap = "unknown_model" | "unsplit_tokens" | "unknown_mode" | "not_recorded";
+
+/**
+ * Responses without a cost, for one reason.
+ */
+export type GapCount = { 
+/**
+ * Why.
+ */
+gap: Gap, 
+/**
+ * How many.
+ */
+responses: number, };
+
+/**
  * What went wrong with a connection.
  */
-export type Failure = { "kind": "unknown-host" } | { "kind": "refused" } | { "kind": "no-route" } | { "kind": "timed-out" } | { "kind": "lost" } | { "kind": "silent" } | { "kind": "restarting" } | { "kind": "closed", 
+export type GatewayFailure = { "kind": "unknown-host" } | { "kind": "refused" } | { "kind": "no-route" } | { "kind": "timed-out" } | { "kind": "lost" } | { "kind": "silent" } | { "kind": "restarting" } | { "kind": "closed", 
 /**
  * With this code.
  */
@@ -193,22 +211,94 @@ fingerprint: string, } | { "kind": "tls" } | { "kind": "system",
 reason: string, };
 
 /**
- * Why responses have no cost, as far as their sums tell.
+ * How things stand with a gateway. Only these are told; what goes on between two of them is the session's own business.
  */
-export type Gap = "unknown_model" | "unsplit_tokens" | "unknown_mode" | "not_recorded";
-
+export type GatewayState = { "kind": "connecting" } | { "kind": "connected", 
 /**
- * Responses without a cost, for one reason.
+ * The gateway's version; empty when it does not say.
  */
-export type GapCount = { 
+server_version: string, 
+/**
+ * The protocol that is spoken.
+ */
+protocol: number, 
+/**
+ * What we may do.
+ */
+scopes: Array<string>, 
+/**
+ * The gateway gave this device a token of its own.
+ */
+paired: boolean, 
+/**
+ * Responses are reported as they are made; else only when asked.
+ */
+live: boolean, } | { "kind": "pairing-required", 
+/**
+ * The request to approve.
+ */
+request: string | null, 
+/**
+ * The device was approved before, for something else.
+ */
+again: boolean, } | { "kind": "unauthorized", 
 /**
  * Why.
  */
-gap: Gap, 
+why: Unauthorized, } | { "kind": "locked-out", 
 /**
- * How many.
+ * Until then.
  */
-responses: number, };
+until: UnixMillis, } | { "kind": "version-mismatch", 
+/**
+ * The protocol the gateway speaks, where it says so.
+ */
+expected: number | null, } | { "kind": "unreachable", 
+/**
+ * Since then.
+ */
+since: UnixMillis, 
+/**
+ * Why.
+ */
+why: GatewayFailure, } | { "kind": "not-a-gateway", 
+/**
+ * What it did.
+ */
+why: GatewayFailure, };
+
+/**
+ * A gateway as doors show it. No token is ever among it.
+ */
+export type KnownGateway = { 
+/**
+ * What the user calls it.
+ */
+name: string, 
+/**
+ * Where it is.
+ */
+url: string, 
+/**
+ * It is meant where no gateway is named.
+ */
+default: boolean, 
+/**
+ * How it is known: `config`, `environment` or `local`.
+ */
+origin: string, 
+/**
+ * A token or password for it is known.
+ */
+has_token: boolean, 
+/**
+ * It gave this device a token of its own.
+ */
+paired: boolean, 
+/**
+ * What to be warned of.
+ */
+warning: string | null, };
 
 /**
  * A model and what it came to.
@@ -355,63 +445,6 @@ reason: string, };
  * Which agent wrote the record.
  */
 export type Source = "claude-code" | "openclaw";
-
-/**
- * See the module. Only these are told; what goes on between two of them is the session's own business.
- */
-export type State = { "kind": "connecting" } | { "kind": "connected", 
-/**
- * The gateway's version; empty when it does not say.
- */
-server_version: string, 
-/**
- * The protocol that is spoken.
- */
-protocol: number, 
-/**
- * What we may do.
- */
-scopes: Array<string>, 
-/**
- * The gateway gave this device a token of its own.
- */
-paired: boolean, 
-/**
- * Responses are reported as they are made; else only when asked.
- */
-live: boolean, } | { "kind": "pairing-required", 
-/**
- * The request to approve.
- */
-request: string | null, 
-/**
- * The device was approved before, for something else.
- */
-again: boolean, } | { "kind": "unauthorized", 
-/**
- * Why.
- */
-why: Unauthorized, } | { "kind": "locked-out", 
-/**
- * Until then.
- */
-until: UnixMillis, } | { "kind": "version-mismatch", 
-/**
- * The protocol the gateway speaks, where it says so.
- */
-expected: number | null, } | { "kind": "unreachable", 
-/**
- * Since then.
- */
-since: UnixMillis, 
-/**
- * Why.
- */
-why: Failure, } | { "kind": "not-a-gateway", 
-/**
- * What it did.
- */
-why: Failure, };
 
 /**
  * What the engine is doing; kept in the ledger so that every door tells the same story.

@@ -1,7 +1,7 @@
 //! The config file on disk: created on first use, read, and edited one key at a time.
 
 use super::{Config, ConfigFault, TEMPLATE, parse};
-use crate::api::Problem;
+use crate::{api::Problem, gateway::Address};
 use std::{
     fs, io,
     io::Write as _,
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempPath;
-use toml_edit::{DocumentMut, Item, Table, Value};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value};
 
 /// What reading the config file came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,13 +91,128 @@ pub fn set(
     key: &str,
     value: &str,
 ) -> Result<Config, Vec<ConfigFault>> {
+    edit(path, home, |text| edited(text, section, key, value))
+}
+
+/// Adds a gateway to the list, or gives the one of this name another address.
+///
+/// # Errors
+/// As [`set`].
+pub fn add_gateway(
+    path: &Path,
+    home: Option<&Path>,
+    name: &str,
+    address: &Address,
+) -> Result<Config, Vec<ConfigFault>> {
+    edit(path, home, |text| {
+        let url = address.to_string();
+        let mut document = document(text)?;
+        let tables = tables(&mut document)?;
+        let known = tables.iter_mut().find(|table| is_called(table, name));
+        if let Some(table) = known {
+            let decor = table
+                .get("url")
+                .and_then(Item::as_value)
+                .map(|url| url.decor().clone());
+            let mut value = Value::from(url);
+            *value.decor_mut() = decor.unwrap_or_else(|| toml_edit::Decor::new(" ", ""));
+            table.insert("url", Item::Value(value));
+            return Ok(document.to_string());
+        }
+        // At the very end, or comments there would come to stand behind it.
+        let [name, url] = [name, &url].map(Value::from);
+        let text = text.trim_end();
+        Ok(format!(
+            "{text}\n\n[[gateways]]\nname = {name}\nurl = {url}\n"
+        ))
+    })
+}
+
+/// Takes a gateway out of the list.
+///
+/// # Errors
+/// As [`set`].
+pub fn remove_gateway(
+    path: &Path,
+    home: Option<&Path>,
+    name: &str,
+) -> Result<Config, Vec<ConfigFault>> {
+    edit(path, home, |text| {
+        let mut document = document(text)?;
+        let tables = tables(&mut document)?;
+        let Some(at) = tables.iter().position(|table| is_called(table, name)) else {
+            return Ok(text.to_owned());
+        };
+        let above = tables.get(at).and_then(comments_above).unwrap_or_default();
+        tables.remove(at);
+        if let Some(next) = tables.get_mut(at) {
+            let own = comments_above(next).unwrap_or_default();
+            next.decor_mut().set_prefix(above + &own);
+        } else {
+            if tables.is_empty() {
+                document.remove("gateways");
+            }
+            let end = above + document.trailing().as_str().unwrap_or_default();
+            document.set_trailing(end);
+        }
+        Ok(document.to_string().trim_end().to_owned() + "\n")
+    })
+}
+
+/// Makes a gateway of the list the one that is meant where none is named.
+///
+/// # Errors
+/// As [`set`].
+pub fn set_default_gateway(
+    path: &Path,
+    home: Option<&Path>,
+    name: &str,
+) -> Result<Config, Vec<ConfigFault>> {
+    edit(path, home, |text| {
+        let mut document = document(text)?;
+        for table in tables(&mut document)?.iter_mut() {
+            if is_called(table, name) {
+                table.insert("default", toml_edit::value(true));
+            } else {
+                table.remove("default");
+            }
+        }
+        Ok(document.to_string())
+    })
+}
+
+fn tables(document: &mut DocumentMut) -> Result<&mut ArrayOfTables, ConfigFault> {
+    let list = document
+        .entry("gateways")
+        .or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    list.as_array_of_tables_mut().ok_or_else(|| ConfigFault {
+        place: None,
+        message: "the list of gateways is written on one line, which is not edited here".into(),
+        suggestion: Some("begin each with a line [[gateways]], its keys below".into()),
+    })
+}
+
+fn is_called(table: &Table, name: &str) -> bool {
+    table.get("name").and_then(Item::as_str) == Some(name)
+}
+
+fn comments_above(table: &Table) -> Option<String> {
+    Some(table.decor().prefix()?.as_str()?.to_owned())
+}
+
+/// Replaces the file by what `change` makes of its text, if that is valid; one that is missing is created.
+fn edit(
+    path: &Path,
+    home: Option<&Path>,
+    change: impl FnOnce(&str) -> Result<String, ConfigFault>,
+) -> Result<Config, Vec<ConfigFault>> {
     let before = match read(path) {
         Ok(text) => text,
         Err(error) if missing(&error) => TEMPLATE.to_owned(),
         Err(error) => return Err(vec![whole_file("the file could not be read", &error)]),
     };
     parse(&before, home)?;
-    let after = edited(&before, section, key, value).map_err(|fault| vec![fault])?;
+    let after = change(&before).map_err(|fault| vec![fault])?;
     let config = parse(&after, home).map_err(|mut faults| {
         // Their places would be those of a text the user never sees.
         for fault in &mut faults {
@@ -110,6 +225,15 @@ pub fn set(
             .map_err(|error| vec![whole_file("the file could not be written", &error)])?;
     }
     Ok(config)
+}
+
+fn document(text: &str) -> Result<DocumentMut, ConfigFault> {
+    text.parse()
+        .map_err(|error: toml_edit::TomlError| ConfigFault {
+            place: None,
+            message: error.message().to_owned(),
+            suggestion: None,
+        })
 }
 
 /// `text`, which is valid, with one value changed.
@@ -155,14 +279,26 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn create(path: &Path) -> io::Result<()> {
-    let folder = folder_of(path);
+    create_folder_of(path)?;
+    written_beside(path, TEMPLATE)?.persist_noclobber(path)?;
+    sync_folder(&folder_of(path))
+}
+
+/// Creates the folder of a file of ours, for the user alone.
+pub(crate) fn create_folder_of(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&folder)?;
-    written_beside(path, TEMPLATE)?.persist_noclobber(path)?;
-    sync_folder(&folder)
+    builder.create(folder_of(path))
+}
+
+/// Replaces a file of ours as a whole or not at all; only the user can read it (0600).
+pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
+    create_folder_of(path)?;
+    let new = written_beside(path, text)?;
+    patiently(|| fs::rename(&new, path))?;
+    sync_folder(&folder_of(path))
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
@@ -408,6 +544,59 @@ mod tests {
         );
         let expected = TEMPLATE.replace("tray = \"money\"", "tray = \"icon-only\"");
         assert_eq!(fs::read_to_string(&path).expect("the file"), expected);
+    }
+
+    #[test]
+    fn the_list_of_gateways_is_edited_and_every_comment_stays() {
+        let folder = folder();
+        let path = folder.path().join("clawspend.toml");
+        let address = |text: &str| Address::parse(text).expect("an address");
+        let text = || fs::read_to_string(&path).expect("the file");
+        let names = |config: Config| -> Vec<(String, String, bool)> {
+            let gateways = config.gateways.into_iter();
+            let gateways = gateways.map(|one| (one.name, one.address.to_string(), one.default));
+            gateways.collect()
+        };
+        let row = |name: &str, url: &str, default| (name.to_owned(), url.to_owned(), default);
+        fs::write(&path, "# mine\n\n# the end\n").expect("a file");
+        let config = add_gateway(&path, None, "a", &address("http://127.0.0.1:1")).expect("added");
+        assert_eq!(names(config), [row("a", "ws://127.0.0.1:1", false)]);
+        let one = "# mine\n\n# the end\n\n[[gateways]]\nname = \"a\"\nurl = \"ws://127.0.0.1:1\"\n";
+        assert_eq!(text(), one);
+        add_gateway(&path, None, "b", &address("wss://b")).expect("added");
+        fs::write(&path, text().replace(":1\"", ":1\" # here")).expect("a comment");
+        add_gateway(&path, None, "a", &address("ws://127.0.0.1:2")).expect("changed");
+        let config = set_default_gateway(&path, None, "b").expect("set");
+        let both = [
+            row("a", "ws://127.0.0.1:2", false),
+            row("b", "wss://b", true),
+        ];
+        assert_eq!(names(config), both);
+        let two = one.replace(":1\"", ":2\" # here")
+            + "\n[[gateways]]\nname = \"b\"\nurl = \"wss://b\"\ndefault = true\n";
+        assert_eq!(text(), two);
+        let config = set_default_gateway(&path, None, "a").expect("set");
+        assert_eq!(
+            names(config),
+            [
+                row("a", "ws://127.0.0.1:2", true),
+                row("b", "wss://b", false)
+            ]
+        );
+        let config = remove_gateway(&path, None, "a").expect("removed");
+        assert_eq!(names(config), [row("b", "wss://b", false)]);
+        let left = "# mine\n\n# the end\n\n\n[[gateways]]\nname = \"b\"\nurl = \"wss://b\"\n";
+        assert_eq!(text(), left);
+        remove_gateway(&path, None, "b").expect("removed");
+        assert_eq!(text(), "# mine\n\n# the end\n");
+        fs::write(&path, "gateways = [{ name = \"a\", url = \"ws://h\" }]\n").expect("a file");
+        let faults = remove_gateway(&path, None, "a").expect_err("on one line");
+        let told = "the list of gateways is written on one line, which is not edited here; \
+                    begin each with a line [[gateways]], its keys below";
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [told]
+        );
     }
 
     #[cfg(unix)]

@@ -5,19 +5,23 @@
 //! | `mod.rs` | [`Paths`] and [`Config`]: what the rest of the core sees |
 //! | `template.toml` | the file a user finds: every key, explained, at its default |
 //! | `parse.rs` | text -> [`Config`], or every [`ConfigFault`] in it; pure |
+//! | `gateways.rs` | the list of gateways: tables of their own; pure |
 //! | `prices.rs` | own prices and plans: tables within a section; pure |
 //! | `values.rs` | one value: its kind and range, and what to say when it is neither; pure |
 //! | `file.rs` | creating, reading and editing the file; the only part that touches the disk |
 
 mod file;
+mod gateways;
 mod parse;
 mod prices;
 mod values;
 
-pub use file::{Loaded, load_or_create, set};
+pub use file::{Loaded, add_gateway, load_or_create, remove_gateway, set, set_default_gateway};
+pub(crate) use file::{create_folder_of, replace_private};
+pub(crate) use gateways::is_name as is_gateway_name;
 pub use parse::{ConfigFault, Place, parse};
 
-use crate::{money::NanoUsd, pricing::Terms, usage::Source};
+use crate::{gateway::Gateway, money::NanoUsd, pricing::Terms, usage::Source};
 use parse::RawConfig;
 use std::{
     ffi::OsString,
@@ -120,6 +124,10 @@ pub struct Config {
     pub claude_roots: Vec<PathBuf>,
     /// Further OpenClaw state directories.
     pub openclaw_roots: Vec<PathBuf>,
+    /// Gateways the user named.
+    pub gateways: Vec<Gateway>,
+    /// Connect to the gateway on this machine, when OpenClaw is set up here.
+    pub local_gateway: bool,
     /// The user's say in what a response costs; `None` while no config could be read: then that of last time holds.
     pub terms: Option<Terms>,
     /// Subscriptions.

@@ -2,12 +2,14 @@
 
 use super::{
     Config, Plan, SpikeConfig, TrayText,
+    gateways::gateways,
     prices::{own_prices, plan},
     values::{
         Refusal, TRAY_WORDS, did_you_mean, dollars, flag, folders, one_of, thousandths, zone,
     },
 };
 use crate::{
+    gateway::Gateway,
     money::NanoUsd,
     pricing::{CostRule, Terms},
     usage::Source,
@@ -64,6 +66,8 @@ pub(super) struct RawConfig {
     spike: SpikeConfig,
     claude_code: Vec<PathBuf>,
     openclaw: Vec<PathBuf>,
+    gateways: Vec<Gateway>,
+    local_gateway: bool,
     terms: Terms,
     plans: Vec<Plan>,
 }
@@ -90,6 +94,8 @@ impl Default for RawConfig {
             },
             claude_code: Vec::new(),
             openclaw: Vec::new(),
+            gateways: Vec::new(),
+            local_gateway: true,
             terms: Terms::default(),
             plans: Vec::new(),
         }
@@ -107,6 +113,8 @@ impl RawConfig {
             spike: self.spike_enabled.then_some(self.spike),
             claude_roots: self.claude_code,
             openclaw_roots: self.openclaw,
+            gateways: self.gateways,
+            local_gateway: self.local_gateway,
             terms: Some(self.terms),
             plans: self.plans,
         }
@@ -165,6 +173,9 @@ const KEYS: &[Key] = &[
     key("sources", "openclaw", |raw, value, reading| {
         folders(value, reading.home).map(|roots| raw.openclaw = roots)
     }),
+    key("sources", "local_gateway", |raw, value, _| {
+        flag(value).map(|on| raw.local_gateway = on)
+    }),
     key("costs", "claude_code", |raw, value, _| {
         one_of(value, &CostRule::ALL).map(|rule| raw.terms.claude_code = rule)
     }),
@@ -217,6 +228,19 @@ pub fn parse(text: &str, home: Option<&Path>) -> Result<Config, Vec<ConfigFault>
         let name = section.get_ref().as_ref();
         let known: Vec<&Key> = KEYS.iter().filter(|key| key.section == name).collect();
         match body.get_ref() {
+            gateway if name == "gateways" => {
+                let mut reading = Reading {
+                    home,
+                    inside: Vec::new(),
+                };
+                match gateways(gateway, &mut reading) {
+                    Ok(gateways) => raw.gateways = gateways,
+                    Err(refusal) => refuse(section.span().start, refusal),
+                }
+                for (start, refusal) in reading.inside {
+                    refuse(start, refusal);
+                }
+            }
             _ if known.is_empty() => refuse(section.span().start, unknown_section(name)),
             DeValue::Table(table) => {
                 for (key, value) in table {
@@ -275,7 +299,10 @@ fn place(text: &str, offset: usize) -> Place {
 fn unknown_section(name: &str) -> Refusal {
     let suggestion = match KEYS.iter().find(|key| key.name == name) {
         Some(key) => Some(format!("it belongs below [{}]", key.section)),
-        None => did_you_mean(name, KEYS.iter().map(|key| key.section)),
+        None => {
+            let sections = KEYS.iter().map(|key| key.section);
+            did_you_mean(name, sections.chain(["gateways"]))
+        }
     };
     let shown = name.escape_debug();
     Refusal(format!("unknown section `{shown}`"), suggestion)
@@ -298,7 +325,12 @@ fn unknown_key(section: &str, name: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::TEMPLATE, money::Rate, pricing::Override};
+    use crate::{
+        config::TEMPLATE,
+        gateway::{Address, Origin, Pin},
+        money::Rate,
+        pricing::Override,
+    };
     use jiff::civil::date;
 
     fn faults(text: &str) -> Vec<String> {
@@ -373,6 +405,7 @@ mod tests {
             [sources]
             claude_code = ["~/work/.claude", "/srv/claude"]
             openclaw = ["~"]
+            local_gateway = false
             [costs]
             claude_code = "recorded-else-computed"
             openclaw = "recorded"
@@ -399,6 +432,8 @@ mod tests {
             }),
             claude_roots: vec!["/home/ada/work/.claude".into(), "/srv/claude".into()],
             openclaw_roots: vec!["/home/ada".into()],
+            gateways: Vec::new(),
+            local_gateway: false,
             terms: Some(Terms {
                 claude_code: CostRule::RecordedElseComputed,
                 openclaw: CostRule::Recorded,
@@ -630,6 +665,66 @@ mod tests {
         ] {
             assert_eq!(faults(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn gateways_are_read() {
+        let text = "[[gateways]]\nname = \"home\"\nurl = \"http://127.0.0.1:18789\"\n\
+                    [[gateways]]\nname = \"office\"\nurl = \"https://claw.example.org\"\ndefault = true\n\
+                    pin = \"SHA256:00FF00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff\"\n\
+                    timeout_seconds = 120\n";
+        let gateway = |name: &str, url: &str| Gateway {
+            name: name.into(),
+            address: Address::parse(url).expect("an address"),
+            pin: None,
+            default: false,
+            timeout: 10_000,
+            origin: Origin::Config,
+        };
+        let office = Gateway {
+            pin: Pin::parse(&"00ff".repeat(16)),
+            default: true,
+            timeout: 120_000,
+            ..gateway("office", "wss://claw.example.org")
+        };
+        let config = parse(text, None).expect("gateways");
+        assert_eq!(
+            config.gateways,
+            [gateway("home", "ws://127.0.0.1:18789"), office]
+        );
+        let (_, example) = TEMPLATE.split_once("# [[gateways]]").expect("an example");
+        let (example, _) = example.split_once("\n\n").expect("an end");
+        let example = format!("[[gateways]]{}", example.replace("\n# ", "\n"));
+        assert_eq!(
+            parse(&example, None).map(|config| config.gateways.len()),
+            Ok(1)
+        );
+    }
+
+    #[test]
+    fn faulty_gateways_are_told_with_their_places() {
+        let text = "[[gateways]]\nname = \"a\"\nurl = \"ws://h\"\ndefault = true\n\
+                    [[gateways]]\nname = \"A\"\nurl = \"ws://i\"\ndefault = true\n\
+                    [[gateways]]\nname = \"-x\"\nurl = \"htps://h\"\ntoken = \"t\"\ntimeout_seconds = 0\npin = \"00\"\n\
+                    [[gateways]]\nname = \"b\"\n[[gateways]]\nurl = \"wss://me:secret@h\"\nname = \"c\"\n";
+        insta::assert_snapshot!(faults(text).join("\n"), @r"
+        line 5, column 1: two gateways are called `A`; give one another name
+        line 5, column 1: `A` is not the only gateway with `default = true`; only one can be meant where none is named
+        line 10, column 8: `name` must be a name in quotes, of at most 40 letters, digits, dots, dashes and underscores
+        line 11, column 7: `url` is not the address of a gateway; write it as ws://127.0.0.1:18789 or wss://host; did you mean `https`?
+        line 12, column 1: unknown key `token`
+        line 13, column 19: `timeout_seconds` must be a whole number from 1 to 120
+        line 14, column 7: `pin` must be the SHA-256 of a certificate: 64 hexadecimal digits in quotes
+        line 15, column 1: `url` is missing in this [[gateways]]
+        line 18, column 7: `url` holds more than an address; leave out user, password and everything from ? or #: the token is asked for apart
+        ");
+        assert_eq!(
+            faults("gateways = 5\n[gateway]\n"),
+            [
+                "line 1, column 1: `gateways` must be a table for each gateway; begin each with a line [[gateways]], its keys below",
+                "line 2, column 2: unknown section `gateway`; did you mean `gateways`?",
+            ]
+        );
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub(super) fn plan(
 }
 
 /// Reads each key of a table; what is wrong goes to `reading`.
-fn fields(
+pub(super) fn fields(
     table: &DeTable<'_>,
     reading: &mut Reading<'_>,
     names: &[&str],

@@ -23,22 +23,61 @@
 
 mod address;
 mod answers;
+mod connection;
 pub mod frame;
 mod identity;
+mod local;
 pub mod remote;
+mod secrets;
 mod session;
 mod state;
+mod tls;
 
 pub use address::{Address, AddressError};
 pub use answers::{
     AgentSum, Aggregates, Answer, Ask, Billing, DaySum, Entry, Freshness, ModelDay, Point,
     ProviderQuota, QuotaWindow, Quotas, SessionSums, SessionUsage, Sum, Unanswered, Usage,
 };
+pub use connection::Connections;
 pub use identity::{Credentials, DeviceKey, Secret};
+pub use local::{Found, credentials, gateways};
+pub use secrets::{Secrets, SecretsError};
 pub use session::{Input, Kept, Moment, Output, Session};
 pub use state::{Failure, State, Unauthorized};
+pub use tls::Pin;
 
-use crate::dialects::openclaw::pushed::Pushed;
+use crate::{api::Problem, dialects::openclaw::pushed::Pushed};
+
+/// How many milliseconds connecting may take where the config does not say.
+pub const TIMEOUT: u64 = 10_000;
+
+/// A gateway to be connected to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// What the user calls it.
+    pub name: String,
+    /// Where it is.
+    pub address: Address,
+    /// The only certificate that is believed.
+    pub pin: Option<Pin>,
+    /// It is meant where no gateway is named.
+    pub default: bool,
+    /// How many milliseconds connecting, and each step of the handshake, may take.
+    pub timeout: u64,
+    /// How it is known.
+    pub origin: Origin,
+}
+
+/// How a gateway is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The user put it into the config.
+    Config,
+    /// `OPENCLAW_GATEWAY_URL` names it.
+    Environment,
+    /// OpenClaw is set up on this machine.
+    Local,
+}
 
 /// What a connection tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +96,6 @@ pub enum GatewayEvent {
         /// The answer.
         answer: Result<Answer, Unanswered>,
     },
-    /// A token could not be kept, for this reason: the next start must be let in anew.
-    NotKept(String),
+    /// Something else that the user should know: a token that cannot be kept, a file that cannot be read.
+    Problem(Problem),
 }

@@ -241,6 +241,12 @@ impl Session {
         matches!(self.phase, Phase::Idle { until: None })
     }
 
+    /// Whether these are the credentials it tries.
+    #[must_use]
+    pub fn has(&self, credentials: &Credentials) -> bool {
+        self.credentials == *credentials
+    }
+
     /// When [`Input::Timer`] is due, on the clock of [`Moment::elapsed`].
     #[must_use]
     pub fn due(&self) -> Option<u64> {
@@ -741,6 +747,7 @@ impl Session {
 
     /// The socket is gone: waits for the next try.
     fn lose(&mut self, why: Failure, retry_after: Option<u64>, turn: &mut Turn) {
+        let was_up = matches!(self.phase, Phase::Up(_));
         if let Phase::Up(up) = &self.phase
             && turn.now.elapsed - up.since >= LASTED
         {
@@ -757,7 +764,7 @@ impl Session {
             State::Unreachable { since, .. } => since,
             _ => turn.now.wall,
         };
-        let state = if why.is_foreign() {
+        let state = if why.is_foreign() && !was_up {
             State::NotAGateway { why }
         } else {
             State::Unreachable { since, why }

@@ -5,9 +5,13 @@ use crate::time::UnixMillis;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-/// See the module. Only these are told; what goes on between two of them is the session's own business.
+/// How things stand with a gateway. Only these are told; what goes on between two of them is the session's own business.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export, export_to = "types.ts"))]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(export, rename = "GatewayState", export_to = "types.ts")
+)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum State {
     /// Nothing is known yet.
@@ -90,7 +94,11 @@ pub enum Unauthorized {
 
 /// What went wrong with a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(rename = "GatewayFailure", export_to = "types.ts")
+)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Failure {
     /// No such host is known.
@@ -204,7 +212,7 @@ impl Failure {
                 "check host, port and path; a gateway listens on port 18789 unless told otherwise"
                     .into()
             }
-            _ => "it is tried again by itself".into(),
+            _ => "try again; the tray app does so by itself".into(),
         }
     }
 }
@@ -310,7 +318,7 @@ impl State {
                 .map(|command| format!("on the gateway's machine, run: {command}")),
             Self::Unauthorized { why } => Some(why.advice().into()),
             Self::LockedOut { .. } => {
-                Some("wait; it is tried again by itself, and earlier tries only fail".into())
+                Some("wait: earlier tries only fail, even with the right token".into())
             }
             Self::VersionMismatch {
                 expected: Some(theirs),
@@ -348,14 +356,147 @@ impl Unauthorized {
             Self::NoReadScope => {
                 "on the gateway's machine, remove the device (openclaw devices list) and connect again"
             }
-            Self::Signature => {
-                "check the clocks of both machines; it is tried again every five minutes"
-            }
-            Self::Identity => "update Clawspend; it is tried again every five minutes",
+            Self::Signature => "check the clocks of both machines, then try again",
+            Self::Identity => "update Clawspend",
             Self::UntrustedProxy => {
                 "set gateway.trustedProxies in the gateway's openclaw.json, or connect without the proxy"
             }
             Self::Proxy => "use an address that leads to the gateway itself",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_its_own_sentence() {
+        let at = UnixMillis(1_795_178_000_000);
+        let connected = |server_version: &str, live| State::Connected {
+            server_version: server_version.into(),
+            protocol: 4,
+            scopes: Vec::new(),
+            paired: true,
+            live,
+        };
+        let pairing = |request: Option<&str>, again| State::PairingRequired {
+            request: request.map(str::to_owned),
+            again,
+        };
+        let mismatch = |expected| State::VersionMismatch { expected };
+        let (code, fingerprint, reason) =
+            ("X".to_owned(), "00ff".to_owned(), "no memory".to_owned());
+        let mut states = vec![
+            State::Connecting,
+            connected("2026.9.6", true),
+            connected("", false),
+            pairing(Some("1ab9"), false),
+            pairing(None, true),
+            State::LockedOut { until: at },
+            mismatch(Some(5)),
+            mismatch(Some(2)),
+            mismatch(None),
+        ];
+        states.extend(
+            [
+                Unauthorized::TokenMissing,
+                Unauthorized::TokenWrong,
+                Unauthorized::PasswordMissing,
+                Unauthorized::PasswordWrong,
+                Unauthorized::DeviceTokenWrong,
+                Unauthorized::NoReadScope,
+                Unauthorized::Signature,
+                Unauthorized::Identity,
+                Unauthorized::UntrustedProxy,
+                Unauthorized::Proxy,
+            ]
+            .map(|why| State::Unauthorized { why }),
+        );
+        states.extend(
+            [
+                Failure::UnknownHost,
+                Failure::Refused,
+                Failure::NoRoute,
+                Failure::TimedOut,
+                Failure::Lost,
+                Failure::Silent,
+                Failure::Restarting,
+                Failure::Closed { code: 1008 },
+                Failure::Declined {
+                    code: String::new(),
+                },
+                Failure::Declined { code },
+                Failure::TooLong,
+                Failure::NotTls,
+                Failure::UntrustedCertificate {
+                    fingerprint: fingerprint.clone(),
+                },
+                Failure::WrongHost,
+                Failure::Expired,
+                Failure::WrongPin { fingerprint },
+                Failure::Tls,
+                Failure::System { reason },
+            ]
+            .map(|why| State::Unreachable { since: at, why }),
+        );
+        states.extend(
+            [Failure::Garbage, Failure::Http { status: 200 }].map(|why| State::NotAGateway { why }),
+        );
+        let address = Address::parse("ws://h:1").expect("an address");
+        let berlin = TimeZone::get("Europe/Berlin").expect("a zone");
+        let told: Vec<String> = states
+            .iter()
+            .map(|state| {
+                let sentence = state.sentence(&address, &berlin);
+                let advice = state.advice().unwrap_or_default();
+                format!("{}: {sentence} -> {advice}", state.word())
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        connecting: connecting to ws://h:1 -> 
+        connected: connected to OpenClaw 2026.9.6 at ws://h:1 -> 
+        connected: connected to a gateway of unknown version at ws://h:1, which reports only when asked -> 
+        pairing-required: the gateway at ws://h:1 waits for somebody to approve this device -> on the gateway's machine, run: openclaw devices approve 1ab9
+        pairing-required: the gateway at ws://h:1 knows this device and wants it to be approved again -> on the gateway's machine, run: openclaw devices list
+        locked-out: the gateway at ws://h:1 lets nobody in from here until 2026-11-20 13:33:20: too many wrong tokens -> wait: earlier tries only fail, even with the right token
+        version-mismatch: the gateway at ws://h:1 speaks protocol 5, and this Clawspend is too old for it -> update Clawspend
+        version-mismatch: the gateway at ws://h:1 speaks protocol 2, and is too old for this Clawspend -> update OpenClaw, or Clawspend
+        version-mismatch: the gateway at ws://h:1 does not understand this version of Clawspend -> update OpenClaw, or Clawspend
+        unauthorized: the gateway at ws://h:1 wants a token, and none is known -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
+        unauthorized: the gateway at ws://h:1 refuses the token -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
+        unauthorized: the gateway at ws://h:1 wants a password, and none is known -> give it the gateway's password: clawspend gateway add NAME URL --token-stdin
+        unauthorized: the gateway at ws://h:1 refuses the password -> give it the gateway's password: clawspend gateway add NAME URL --token-stdin
+        unauthorized: the gateway at ws://h:1 no longer takes the token it gave this device -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
+        unauthorized: the gateway at ws://h:1 lets this device in without the right to read -> on the gateway's machine, remove the device (openclaw devices list) and connect again
+        unauthorized: the gateway at ws://h:1 does not believe this device's signature -> check the clocks of both machines, then try again
+        unauthorized: the gateway at ws://h:1 does not take this program for what it is -> update Clawspend
+        unauthorized: the gateway at ws://h:1 stands behind a proxy it was not told to trust -> set gateway.trustedProxies in the gateway's openclaw.json, or connect without the proxy
+        unauthorized: the gateway at ws://h:1 stands behind a proxy that wants a login -> use an address that leads to the gateway itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no such host is known -> check the host's name and the network
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: nothing listens on that port -> start the gateway (openclaw gateway), or check the port
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no way leads there -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no answer came in time -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: the connection broke -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: nothing more was heard -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it is starting or stopping -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it closed the connection with code 1008 -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it refused without a reason -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it refused with X -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it sent a frame longer than 32 MiB -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: what answers there does not speak TLS -> write ws:// in place of wss://, if the network can be trusted
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is signed by nobody whom this system trusts -> if this fingerprint is the gateway's, put pin = "00ff" below its url in the config file
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is of another host -> use the name that stands in the certificate
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is not valid today -> check the clock of both machines, or renew the certificate
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is not the pinned one -> if the gateway has a new certificate, its fingerprint should be 00ff: make that the pin
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: TLS failed -> try again; the tray app does so by itself
+        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no memory -> try again; the tray app does so by itself
+        not-a-gateway: what answers at ws://h:1 is not a gateway: what it says is not the protocol -> check host, port and path; a gateway listens on port 18789 unless told otherwise
+        not-a-gateway: what answers at ws://h:1 is not a gateway: an HTTP server answers there, with status 200 -> check host, port and path; a gateway listens on port 18789 unless told otherwise
+        "#);
+        let mut distinct = told.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), told.len());
     }
 }

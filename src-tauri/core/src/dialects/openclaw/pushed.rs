@@ -3,7 +3,7 @@
 
 use super::{Cursor, Message, Record, Value, observe};
 use crate::{
-    dialects::{Carry, Context},
+    dialects::{Carry, Context, tidy},
     usage::{Fault, Line},
 };
 use std::borrow::Cow;
@@ -43,7 +43,11 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
     };
     let own_time = record.message.timestamp.instant();
     let line = match observe(&record, own_time, &context, &Carry::default()) {
-        Ok(observation) => Line::Observation(Box::new(observation.into_owned())),
+        Ok(observation) => {
+            let mut observation = observation.into_owned();
+            tidy(&mut observation);
+            Line::Observation(Box::new(observation))
+        }
         Err(Line::Ignored(reason)) => Line::Ignored(reason),
         Err(Line::Broken(fault)) => Line::Broken(fault),
         Err(Line::Observation(never)) => Line::Observation(Box::new(never.into_owned())),

@@ -1,0 +1,273 @@
+//! Gateways, as doors ask for them: which there are, adding and removing them, trying one.
+
+use super::{ApiError, Problem};
+use crate::{
+    config::{self, Config, ConfigFault},
+    environment::Environment,
+    gateway::{
+        self, Address, Connections, Gateway, GatewayEvent, Origin, Secret, Secrets, SecretsError,
+        State,
+    },
+};
+use serde::{Deserialize, Serialize};
+use std::{sync::mpsc, time::Duration};
+
+/// A gateway as doors show it. No token is ever among it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export, export_to = "types.ts"))]
+pub struct KnownGateway {
+    /// What the user calls it.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// It is meant where no gateway is named.
+    pub default: bool,
+    /// How it is known: `config`, `environment` or `local`.
+    pub origin: String,
+    /// A token or password for it is known.
+    pub has_token: bool,
+    /// It gave this device a token of its own.
+    pub paired: bool,
+    /// What to be warned of.
+    pub warning: Option<String>,
+}
+
+/// What trying a gateway came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// How things stand.
+    pub state: State,
+    /// It gave this device a token of its own, now or before.
+    pub paired: bool,
+    /// What else stood in the way.
+    pub problems: Vec<Problem>,
+}
+
+impl From<SecretsError> for ApiError {
+    fn from(error: SecretsError) -> Self {
+        Self {
+            code: "gateway_secrets".into(),
+            message: error.to_string(),
+            hint: error.hint(),
+        }
+    }
+}
+
+/// All gateways there are, the user's own first, and what stood in the way of finding more.
+///
+/// # Errors
+/// [`ApiError`].
+pub fn list(environment: &Environment) -> Result<(Vec<KnownGateway>, Vec<Problem>), ApiError> {
+    let (gateways, mut problems) = known(environment);
+    let secrets = Secrets::new(&environment.paths);
+    let mut all = Vec::new();
+    for gateway in gateways {
+        let found = gateway::credentials(environment, &secrets, &gateway)?;
+        problems.extend(found.problems);
+        all.push(KnownGateway {
+            has_token: found.credentials.shared.is_some(),
+            paired: found.credentials.device.is_some(),
+            warning: gateway.address.warning(),
+            url: gateway.address.to_string(),
+            default: gateway.default,
+            origin: match gateway.origin {
+                Origin::Config => "config",
+                Origin::Environment => "environment",
+                Origin::Local => "local",
+            }
+            .into(),
+            name: gateway.name,
+        });
+    }
+    problems.dedup();
+    Ok((all, problems))
+}
+
+/// Adds a gateway, or gives the one of this name another address; a token is kept apart from the settings.
+/// Returns what to be warned of.
+///
+/// # Errors
+/// [`ApiError`].
+pub fn add(
+    environment: &Environment,
+    name: &str,
+    url: &str,
+    token: Option<&Secret>,
+) -> Result<Option<String>, ApiError> {
+    let address = Address::parse(url).map_err(|error| ApiError {
+        code: "gateway_url".into(),
+        message: format!("the URL {error}"),
+        hint: "a gateway on this machine is at ws://127.0.0.1:18789".into(),
+    })?;
+    if !config::is_gateway_name(name) {
+        return Err(ApiError {
+            code: "gateway_name".into(),
+            message: "that cannot be a gateway's name".into(),
+            hint: "use at most 40 letters, digits, dots, dashes and underscores".into(),
+        });
+    }
+    let file = environment.paths.config_file();
+    // First the settings: what they refuse must leave no token behind.
+    config::add_gateway(&file, environment.home.as_deref(), name, &address)
+        .map_err(|faults| refused(environment, &faults))?;
+    if token.is_some() {
+        Secrets::new(&environment.paths).set_shared(&address, token)?;
+    }
+    Ok(address.warning())
+}
+
+/// Removes a gateway, and forgets its tokens unless another has the same address.
+///
+/// # Errors
+/// [`ApiError`].
+pub fn remove(environment: &Environment, name: &str) -> Result<(), ApiError> {
+    let gateway = added(environment, name)?;
+    let file = environment.paths.config_file();
+    let left = config::remove_gateway(&file, environment.home.as_deref(), &gateway.name)
+        .map_err(|faults| refused(environment, &faults))?;
+    if !left
+        .gateways
+        .iter()
+        .any(|other| other.address == gateway.address)
+    {
+        Secrets::new(&environment.paths).forget(&gateway.address)?;
+    }
+    Ok(())
+}
+
+/// Makes a gateway the one that is meant where none is named.
+///
+/// # Errors
+/// [`ApiError`].
+pub fn make_default(environment: &Environment, name: &str) -> Result<(), ApiError> {
+    let gateway = added(environment, name)?;
+    let file = environment.paths.config_file();
+    config::set_default_gateway(&file, environment.home.as_deref(), &gateway.name)
+        .map_err(|faults| refused(environment, &faults))?;
+    Ok(())
+}
+
+/// Connects to a gateway, once, and says how that went. `None` is the default gateway.
+///
+/// # Errors
+/// [`ApiError`] when there is no such gateway, or our own keys cannot be used.
+pub fn test(environment: &Environment, name: Option<&str>) -> Result<Tried, ApiError> {
+    let mut gateway = named(environment, name)?;
+    gateway.default = true;
+    // A second try belongs to it, when the first token is wrong.
+    let patience = Duration::from_millis(8 * gateway.timeout);
+    let (sender, events) = mpsc::channel();
+    let connections = Connections::start(environment.clone(), move |_, event| {
+        let _ = sender.send(event);
+    })
+    .map_err(|error| ApiError {
+        code: "gateway".into(),
+        message: format!("no connection can be made: {error}"),
+        hint: "close other programs, and try again".into(),
+    })?;
+    connections.follow(vec![gateway.clone()]);
+    let mut problems = Vec::new();
+    let state = loop {
+        match events.recv_timeout(patience) {
+            Ok(GatewayEvent::State(State::Connecting)) => {}
+            Ok(GatewayEvent::State(state)) => break state,
+            Ok(GatewayEvent::Problem(problem)) if problem.code == "gateway_secrets" => {
+                return Err(ApiError {
+                    code: problem.code,
+                    message: problem.message,
+                    hint: problem.hint,
+                });
+            }
+            Ok(GatewayEvent::Problem(problem)) => problems.push(problem),
+            Ok(_) => {}
+            Err(_) => break State::Connecting,
+        }
+    };
+    drop(connections);
+    let credentials = Secrets::new(&environment.paths).credentials(&gateway.address)?;
+    Ok(Tried {
+        paired: credentials.device.is_some(),
+        gateway,
+        state,
+        problems,
+    })
+}
+
+fn known(environment: &Environment) -> (Vec<Gateway>, Vec<Problem>) {
+    let (config, mut problems): (Config, Vec<Problem>) = environment.config();
+    let (gateways, more) = gateway::gateways(environment, &config);
+    problems.extend(more);
+    (gateways, problems)
+}
+
+/// The gateway of this name, or the default one.
+fn named(environment: &Environment, name: Option<&str>) -> Result<Gateway, ApiError> {
+    let (gateways, problems) = known(environment);
+    let wanted = |gateway: &&Gateway| match name {
+        Some(name) => gateway.name.eq_ignore_ascii_case(name),
+        None => gateway.default,
+    };
+    if let Some(gateway) = gateways.iter().find(wanted) {
+        return Ok(gateway.clone());
+    }
+    // A config that cannot be read hides gateways.
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(ApiError {
+            code: problem.code,
+            message: problem.message,
+            hint: problem.hint,
+        });
+    }
+    let names: Vec<&str> = gateways
+        .iter()
+        .map(|gateway| gateway.name.as_str())
+        .collect();
+    Err(ApiError {
+        code: "gateway_unknown".into(),
+        message: match name {
+            Some(name) => format!("no gateway is called {name:?}"),
+            None => "no gateway is known".into(),
+        },
+        hint: if names.is_empty() {
+            "add one: clawspend gateway add NAME URL".into()
+        } else {
+            format!("there are: {}", names.join(", "))
+        },
+    })
+}
+
+/// The same, when it stands in the config.
+fn added(environment: &Environment, name: &str) -> Result<Gateway, ApiError> {
+    let gateway = named(environment, Some(name))?;
+    let (how, hint) = match gateway.origin {
+        Origin::Config => return Ok(gateway),
+        Origin::Environment => (
+            "comes from OPENCLAW_GATEWAY_URL",
+            "unset that variable, or add the gateway under a name of your own",
+        ),
+        Origin::Local => (
+            "was found on this machine",
+            "add it under a name of your own, or set local_gateway = false below [sources] in the config file",
+        ),
+    };
+    Err(ApiError {
+        code: "gateway_found".into(),
+        message: format!(
+            "`{}` {how}; it does not stand in the config file",
+            gateway.name
+        ),
+        hint: hint.into(),
+    })
+}
+
+fn refused(environment: &Environment, faults: &[ConfigFault]) -> ApiError {
+    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let file = environment.paths.config_file();
+    ApiError {
+        code: "config".into(),
+        message: format!("{}: {}", file.display(), told.join("; ")),
+        hint: "correct the config file; nothing was changed".into(),
+    }
+}

@@ -1,0 +1,3 @@
+//! The gateway client against a gateway that follows a script, over real sockets.
+
+mod connection;
