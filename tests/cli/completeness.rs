@@ -111,6 +111,10 @@ fn a_gap_between_looks_is_told_and_a_total_over_it_too() {
         format!("{first} to {today}, days of UTC\n\nNo response matches source=openclaw.\n")
     );
     assert!(report("claude-*").ends_with(&note));
+    let told = home.tell("explain yesterday --no-refresh");
+    assert_eq!(told, "No response is known.\n", "that day is known");
+    let told = home.tell(&format!("explain {} --no-refresh", today - 20.days()));
+    assert_eq!(told, format!("No response is known.\n{note}"));
     // The next look goes on where the last one was.
     home.tell("report --json");
     assert_eq!(known(&home)[0]["whole"], whole);

@@ -145,6 +145,10 @@ fn every_model_in_use_has_a_price() {
         &fixtures.join("openclaw-sqlite/agents"),
         &below(".clawdbot/agents"),
     );
+    copy(
+        &fixtures.join("openclaw-jsonl/agents"),
+        &below(".moltbot/agents"),
+    );
     let computed = under("[costs]\nopenclaw = \"computed\"\n");
     drain(&mut open(&home, &computed));
     let mut reader = Reader::open(home.environment()).expect("a ledger");

@@ -71,6 +71,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             one(&explained, &copies, &zone)
         });
     }
+    let now = UnixMillis::now();
+    let remarks = match subject {
+        Subject::Day(day) => reader.remarks(day, day, now)?,
+        _ => Vec::new(),
+    };
+    let remarks: String = remarks.iter().map(|it| format!("\n{it}\n")).collect();
     print(&if arguments.json {
         let entries: Vec<Value> = found
             .iter()
@@ -82,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             &mut reader,
             &found,
             if arguments.all { usize::MAX } else { ROWS },
-        )
+        ) + &remarks
     })
 }
 

@@ -9,7 +9,7 @@ use clawspend_core::{
     api::{Phase, Reader},
     engine::{self, Listener, Update},
     summary::{Amount, PlanUse, Summary},
-    time::UnixMillis,
+    time::{UnixMillis, add_days},
 };
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -38,12 +38,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         note_all(&refresh(&environment)?);
     }
     let mut reader = Reader::open(environment)?;
-    let summary = reader.summary(UnixMillis::now())?;
-    print(&if arguments.json {
-        json::today(&summary)
-    } else {
-        text(&summary)
-    })
+    let now = UnixMillis::now();
+    let summary = reader.summary(now)?;
+    if arguments.json {
+        return print(&json::today(&summary));
+    }
+    let mut text = text(&summary);
+    // The month and the median of seven days reach back the furthest.
+    let since = summary.day.first_of_month().min(add_days(summary.day, -7));
+    for remark in reader.remarks(since, summary.day, now)? {
+        text += &format!("\n{remark}\n");
+    }
+    print(&text)
 }
 
 fn watch(as_json: bool) -> Result<(), Failure> {

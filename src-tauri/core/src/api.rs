@@ -30,7 +30,7 @@ use crate::{
     time::{Slot, UnixMillis, add_days, slots},
     usage::{Fault, Source},
 };
-use jiff::tz::TimeZone;
+use jiff::{civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -454,10 +454,9 @@ impl Reader {
             .ledger
             .state(state::ROOTS)?
             .and_then(|text| serde_json::from_str(&text).ok());
-        let known = self.completeness(now)?;
-        let remarks = known.iter().flat_map(|it| it.remarks(since, summary.day));
+        let remarks = self.remarks(since, summary.day, now)?;
         Ok(Dashboard {
-            remarks: remarks.collect(),
+            remarks,
             days: chart,
             by_model,
             by_project: projects.rows(&mut self.ledger, BREAKDOWN_ROWS)?,
@@ -540,6 +539,24 @@ impl Reader {
             ));
         }
         Ok(told)
+    }
+
+    /// What a total over these days may lack, in sentences.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn remarks(
+        &mut self,
+        since: Date,
+        until: Date,
+        now: UnixMillis,
+    ) -> Result<Vec<String>, ApiError> {
+        let until = until.min(now.day(&self.zone));
+        let known = self.completeness(now)?;
+        Ok(known
+            .iter()
+            .flat_map(|it| it.remarks(since, until))
+            .collect())
     }
 
     /// Every model that the ledger has seen, dearest first.
