@@ -1,9 +1,14 @@
 //! A transcript of Claude Code.
 
-use super::dialect;
-use clawspend_core::dialects::claude_code::parse;
+use super::dialect::{self, Dialect};
+use clawspend_core::dialects::{Carry, claude_code::parse};
 
 /// `data` is a whole file.
 pub fn check(data: &[u8]) {
-    dialect::check(data, parse);
+    let dialect = Dialect {
+        parse,
+        carry: Carry::default(),
+        telling: b"\"usage\"",
+    };
+    dialect::check(data, &dialect);
 }

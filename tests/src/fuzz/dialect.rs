@@ -1,4 +1,4 @@
-//! What both dialects promise of a file's lines:
+//! What all dialects promise of a file's lines:
 //!
 //! - what a line means does not depend on the pieces in which the file is read, nor on restarts in between;
 //! - a JSON object is never called broken JSON, any other JSON always is;
@@ -21,7 +21,17 @@ use std::{fmt, io::Read};
 
 pub(super) type Parse = for<'a> fn(&'a [u8], &'a Context, &mut Carry) -> Line<'a>;
 
-pub(super) fn check(data: &[u8], parse: Parse) {
+/// A dialect, and what judging a line by itself takes.
+pub(super) struct Dialect {
+    pub(super) parse: Parse,
+    /// What earlier lines said that a line needs to count.
+    pub(super) carry: Carry,
+    /// A line with this member is read whole.
+    pub(super) telling: &'static [u8],
+}
+
+pub(super) fn check(data: &[u8], dialect: &Dialect) {
+    let parse = dialect.parse;
     let whole = outcomes(data, data.len().max(1), parse);
     // Pieces of one byte are slow on long input.
     for step in [1 + data.len() / 256, 1 + data.len() / 3] {
@@ -32,7 +42,7 @@ pub(super) fn check(data: &[u8], parse: Parse) {
         );
     }
     for line in data.split(|byte| *byte == b'\n') {
-        promises(line, parse);
+        promises(line, dialect);
     }
 }
 
@@ -76,17 +86,17 @@ fn context() -> Context {
     }
 }
 
-fn promises(line: &[u8], parse: Parse) {
+fn promises(line: &[u8], dialect: &Dialect) {
     let context = context();
     // Every line is judged with a time at hand, so that the lack of one hides nothing.
     let read = |line: &[u8], check: &mut dyn FnMut(Line<'_>)| {
         let mut carry = Carry {
             at: clawspend_core::time::UnixMillis::parse_rfc3339("2026-11-20T09:00:00Z"),
-            ..Carry::default()
+            ..dialect.carry.clone()
         };
         // Its bytes are its own, so that reading past them would be noticed.
         let line = line.to_vec();
-        check(parse(&line, &context, &mut carry));
+        check((dialect.parse)(&line, &context, &mut carry));
     };
     read(line, &mut |outcome| {
         if let Line::Observation(observation) = &outcome {
@@ -107,7 +117,7 @@ fn promises(line: &[u8], parse: Parse) {
                 same_when_written_anew(line, &object, outcome, &read);
             }
             Ok(_) => assert!(is_broken, "JSON that is no object"),
-            Err(error) if error.is_eof() && mentions(line, b"\"usage\"") => {
+            Err(error) if error.is_eof() && mentions(line, dialect.telling) => {
                 assert!(is_broken, "JSON that ends too early");
             }
             // The field finder knows less grammar than a JSON parser: it may let pass what is not JSON.

@@ -2,6 +2,7 @@
 //! with every seed and every finding.
 
 pub mod claude_code;
+pub mod codex;
 pub mod config;
 mod dialect;
 pub mod openclaw;
@@ -13,9 +14,10 @@ pub mod zstd;
 pub type Check = fn(&[u8]);
 
 /// The targets, named as their files in `tests/fuzz/targets` and the folders in `tests/fuzz/seeds`.
-pub const TARGETS: [(&str, Check); 6] = [
+pub const TARGETS: [(&str, Check); 7] = [
     ("claude_code", claude_code::check),
     ("openclaw", openclaw::check),
+    ("codex", codex::check),
     ("rows", rows::check),
     ("zstd", zstd::check),
     ("config", config::check),

@@ -1,9 +1,14 @@
 //! A transcript of OpenClaw.
 
-use super::dialect;
-use clawspend_core::dialects::openclaw::parse;
+use super::dialect::{self, Dialect};
+use clawspend_core::dialects::{Carry, openclaw::parse};
 
 /// `data` is a whole file.
 pub fn check(data: &[u8]) {
-    dialect::check(data, parse);
+    let dialect = Dialect {
+        parse,
+        carry: Carry::default(),
+        telling: b"\"usage\"",
+    };
+    dialect::check(data, &dialect);
 }
