@@ -184,7 +184,10 @@ fn doctor_says_what_to_do() {
             r#"{"type":"assistant","message":{"usage":{"input_to"#.to_owned(),
         ],
     );
-    home.write(".openclaw/openclaw.json", r#"{"gateway":{"port":1}}"#);
+    home.write(
+        ".openclaw/openclaw.json",
+        "{\n  // nothing listens there\n  gateway: { port: 1 },\n}",
+    );
     let told = home.tell("doctor").replace(&home.text(), "~");
     // Columns are as wide as the paths of this machine.
     let told: Vec<String> = told

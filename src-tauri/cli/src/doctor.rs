@@ -4,7 +4,7 @@ use crate::{
     Failure, environment,
     host::{Finding, findings},
     json, print, refresh,
-    table::{Align, bytes, count, responses, table, visible},
+    table::{Align, bytes, count, plural, responses, table, visible},
 };
 use clawspend_core::{
     api::{Doctor, GapCount, Phase, Problem, Reader, RootState, Unpriced, doctor_without_ledger},
@@ -12,10 +12,8 @@ use clawspend_core::{
     environment::Environment,
     pricing::{Gap, PriceBook},
     time::UnixMillis,
-    usage::Source,
 };
 use serde_json::json;
-use std::path::Path;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -42,20 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             (doctor_without_ledger(&environment, trouble), Some(failure))
         }
     };
-    let states: Vec<&Path> = doctor
-        .roots
-        .iter()
-        .filter(|root| root.source == Source::OpenClaw)
-        .map(|root| Path::new(&root.path))
-        .map(|path| {
-            if path.ends_with("agents") {
-                path.parent().unwrap_or(path)
-            } else {
-                path
-            }
-        })
-        .collect();
-    let findings = findings(&states);
+    let findings = findings(&environment);
     print(&if arguments.json {
         as_json(&doctor, &findings)
     } else {
@@ -129,11 +114,6 @@ fn complete(known: &Completeness) -> String {
         );
     }
     text
-}
-
-fn plural(number: u64, what: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {what}{s}", count(number))
 }
 
 fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {

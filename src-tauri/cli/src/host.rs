@@ -1,9 +1,12 @@
 //! What the desktop around us offers: a place for the tray icon, notifications, a gateway.
 
+use clawspend_core::{
+    environment::Environment,
+    gateway::{Origin, gateways},
+};
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    path::Path,
     time::Duration,
 };
 
@@ -18,9 +21,9 @@ pub(crate) struct Finding {
 }
 
 /// Everything that is looked for.
-pub(crate) fn findings(openclaw: &[&Path]) -> Vec<Finding> {
+pub(crate) fn findings(environment: &Environment) -> Vec<Finding> {
     let mut findings = desktop();
-    findings.push(gateway(openclaw));
+    findings.push(gateway(environment));
     findings
 }
 
@@ -87,12 +90,12 @@ fn desktop() -> Vec<Finding> {
         .to_vec()
 }
 
-/// Asks the local gateway's health page; its state directory's config may name another port.
-fn gateway(openclaw: &[&Path]) -> Finding {
-    let port = openclaw
-        .iter()
-        .find_map(|folder| configured_port(folder))
-        .unwrap_or(18789);
+/// Asks the health page of the gateway on this machine; OpenClaw's config may name another port.
+fn gateway(environment: &Environment) -> Finding {
+    let (config, _) = environment.config();
+    let (known, _) = gateways(environment, &config);
+    let local = known.iter().find(|it| it.origin == Origin::Local);
+    let port = local.map_or(18_789, |gateway| gateway.address.port());
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let (present, detail) = match health(address) {
         Ok(true) => (true, format!("an OpenClaw gateway answers on {address}")),
@@ -109,12 +112,6 @@ fn gateway(openclaw: &[&Path]) -> Finding {
             "none is needed: logs are read from disk".into()
         },
     }
-}
-
-fn configured_port(folder: &Path) -> Option<u16> {
-    let text = std::fs::read_to_string(folder.join("openclaw.json")).ok()?;
-    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
-    u16::try_from(config.pointer("/gateway/port")?.as_u64()?).ok()
 }
 
 /// `GET /healthz`; other pages answer with a web interface whatever is asked.

@@ -99,8 +99,13 @@ pub(crate) use clawspend_core::money::grouped as count;
 
 /// "1 response", "2,345 responses".
 pub(crate) fn responses(number: u64) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} response{plural}", count(number))
+    plural(number, "response")
+}
+
+/// "1 log", "2,345 logs".
+pub(crate) fn plural(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", count(number))
 }
 
 /// Bytes in units people read: "1.5 GB".
