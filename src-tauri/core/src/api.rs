@@ -5,6 +5,8 @@ mod explain;
 mod gateway_data;
 pub mod gateways;
 
+pub use gateways::GatewayStatus;
+
 pub use explain::{Copies, Copy, Explained, Lesser, Subject};
 pub use gateway_data::{NOTHING_TOLD, Reconciliation};
 
@@ -20,6 +22,7 @@ use crate::{
         files::{Counts, path_text},
         looks::OldLogs,
         query::{Dimension, Name, Rollup},
+        quotas::KeptQuota,
         seen::SeenModel,
         state,
     },
@@ -57,6 +60,8 @@ pub struct Dashboard {
     pub status: Status,
     /// Where logs were looked for, for the first-run page.
     pub roots: Vec<Root>,
+    /// The quotas that gateways tell of now, fullest first.
+    pub quotas: Vec<KeptQuota>,
     /// Alerts of the last seven days, newest first.
     pub alerts: Vec<Alert>,
     /// The config file, for the "Settings" hint.
@@ -107,6 +112,9 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// When a scan last ended with everything read.
     pub caught_up_at: Option<UnixMillis>,
+    /// The gateways that are followed, the default one first; empty while no process follows the logs.
+    #[serde(default)]
+    pub gateways: Vec<GatewayStatus>,
 }
 
 /// The engine's phase.
@@ -412,9 +420,11 @@ impl Reader {
             phase: Phase::Stopped,
             problems: Vec::new(),
             caught_up_at: None,
+            gateways: Vec::new(),
         });
         if !IngestLock::is_held(&self.environment.paths.ingest_lock()) {
             status.phase = Phase::Stopped;
+            status.gateways.clear();
         }
         Ok(status)
     }
@@ -464,6 +474,7 @@ impl Reader {
             unpriced,
             status: self.status()?,
             roots: roots.unwrap_or_default(),
+            quotas: self.ledger.quotas()?,
             alerts: self.ledger.alerts_since(now.plus(-7 * 86_400_000))?,
             config_path: path_text(&self.environment.paths.config_file()),
             notifications_paused_until: paused_until(&self.ledger, now)?,
@@ -676,6 +687,7 @@ pub fn doctor_without_ledger(environment: &Environment, trouble: Problem) -> Doc
             phase: Phase::Stopped,
             problems: Vec::new(),
             caught_up_at: None,
+            gateways: Vec::new(),
         },
         problems,
     }

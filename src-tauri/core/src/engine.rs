@@ -10,7 +10,7 @@ use crate::{
     follow::watch::{Hint, Watch},
     ingest::{Ingest, Opened, damaged},
     judge::judge,
-    ledger::{Ledger, LedgerError, state},
+    ledger::{Ledger, LedgerError, quotas::KeptQuota, state},
     summary::Summary,
     time::UnixMillis,
 };
@@ -37,6 +37,8 @@ pub struct Update {
     pub open_alert: Option<Alert>,
     /// Notifications are paused until then.
     pub paused_until: Option<UnixMillis>,
+    /// The fullest quota that gateways tell of.
+    pub quota: Option<KeptQuota>,
     /// The settings in force.
     pub config: Config,
 }
@@ -594,6 +596,7 @@ impl Engine {
             phase,
             problems,
             caught_up_at: self.caught_up_at,
+            gateways: Vec::new(),
         };
         let known = self.told.as_ref().and_then(|told| told.summary.clone());
         let (zone, zone_name) = zone(&config);
@@ -604,6 +607,7 @@ impl Engine {
                 fired: Vec::new(),
                 open_alert: None,
                 paused_until: None,
+                quota: None,
                 config,
             });
         };
@@ -631,13 +635,17 @@ impl Engine {
                 if let Some(stored) = stored_status(ledger) {
                     status.problems.extend(stored.problems);
                     status.caught_up_at = stored.caught_up_at;
+                    status.gateways = stored.gateways;
                 }
             }
             Role::Nobody => {}
         }
-        let mut alerts = match self.ledger() {
-            Some(ledger) => ledger.alerts_since(now.plus(-48 * 3_600_000))?,
-            None => Vec::new(),
+        let (mut alerts, quotas) = match self.ledger() {
+            Some(ledger) => (
+                ledger.alerts_since(now.plus(-48 * 3_600_000))?,
+                ledger.quotas()?,
+            ),
+            None => Default::default(),
         };
         alerts.retain(|alert| alert.ended.is_none());
         // The last step that can fail: what is marked as told is told.
@@ -654,6 +662,7 @@ impl Engine {
             fired,
             open_alert: alerts.into_iter().next(),
             paused_until,
+            quota: quotas.into_iter().next(),
             config,
         })
     }
@@ -695,6 +704,7 @@ impl Engine {
                 phase: Phase::Stopped,
                 problems: Vec::new(),
                 caught_up_at: self.caught_up_at,
+                gateways: Vec::new(),
             };
             let text = serde_json::to_string(&status).unwrap_or_default();
             if let Err(error) = ingest.ledger.set_state(state::STATUS, &text) {
@@ -707,7 +717,8 @@ impl Engine {
 /// Whether other doors should hear of the new status; that all has been read is said once a minute.
 fn is_news(stored: &Status, now: &Status) -> bool {
     let millis = |status: &Status| status.caught_up_at.map_or(0, |at| at.0);
-    (&stored.phase, &stored.problems) != (&now.phase, &now.problems)
+    (&stored.phase, &stored.problems, &stored.gateways)
+        != (&now.phase, &now.problems, &now.gateways)
         || (millis(now) - millis(stored)).abs() >= 60_000
 }
 

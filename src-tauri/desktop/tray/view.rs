@@ -332,10 +332,12 @@ mod tests {
                 phase: Phase::Live,
                 problems: Vec::new(),
                 caught_up_at: Some(NOW),
+                gateways: Vec::new(),
             },
             fired: Vec::new(),
             open_alert: None,
             paused_until: None,
+            quota: None,
             config: Config {
                 timezone: None,
                 tray_text: TrayText::Money,

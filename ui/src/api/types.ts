@@ -134,6 +134,10 @@ status: Status,
  */
 roots: Array<Root>, 
 /**
+ * The quotas that gateways tell of now, fullest first.
+ */
+quotas: Array<Quota>, 
+/**
  * Alerts of the last seven days, newest first.
  */
 alerts: Array<Alert>, 
@@ -266,6 +270,51 @@ why: GatewayFailure, } | { "kind": "not-a-gateway",
  * What it did.
  */
 why: GatewayFailure, };
+
+/**
+ * A gateway that the engine stays connected to, and how things stand with it, in words.
+ */
+export type GatewayStatus = { 
+/**
+ * What the user calls it.
+ */
+name: string, 
+/**
+ * Where it is.
+ */
+url: string, 
+/**
+ * It is meant where no gateway is named.
+ */
+default: boolean, 
+/**
+ * See [`State::word`].
+ */
+state: string, 
+/**
+ * A few words, such as `connected`, `wrong token` or `offline since 14:03`.
+ */
+brief: string, 
+/**
+ * One sentence without a full stop.
+ */
+sentence: string, 
+/**
+ * What to do about it; `None` where there is nothing to do.
+ */
+advice: string | null, 
+/**
+ * What to run on the gateway's machine so that it lets us in.
+ */
+command: string | null, 
+/**
+ * Nothing gets better unless somebody does something.
+ */
+needs_user: boolean, 
+/**
+ * Of when its own totals are, where its logs are not on this machine and its days are counted by those.
+ */
+told_at: UnixMillis | null, };
 
 /**
  * A gateway as doors show it. No token is ever among it.
@@ -404,6 +453,51 @@ bytes_total: number,
 eta_seconds: number | null, };
 
 /**
+ * How full a quota was for some time.
+ */
+export type Quota = { 
+/**
+ * The gateway that told of it.
+ */
+gateway: string, 
+/**
+ * The provider, such as `anthropic`.
+ */
+provider: string, 
+/**
+ * The name people know it by.
+ */
+title: string, 
+/**
+ * What was subscribed to.
+ */
+plan: string | null, 
+/**
+ * The quota's name, such as `5h`.
+ */
+label: string, 
+/**
+ * What it belongs to, such as a model; mostly empty.
+ */
+group: string, 
+/**
+ * Used, in thousandths of a percent.
+ */
+used_milli_percent: number, 
+/**
+ * When it is empty again.
+ */
+reset_at: UnixMillis | null, 
+/**
+ * When it was first told so.
+ */
+since: UnixMillis, 
+/**
+ * When it was last told so.
+ */
+until: UnixMillis, };
+
+/**
  * A place where logs were looked for.
  */
 export type Root = { 
@@ -461,7 +555,11 @@ problems: Array<Problem>,
 /**
  * When a scan last ended with everything read.
  */
-caught_up_at: UnixMillis | null, };
+caught_up_at: UnixMillis | null, 
+/**
+ * The gateways that are followed, the default one first; empty while no process follows the logs.
+ */
+gateways: Array<GatewayStatus>, };
 
 /**
  * What the tray shows: a few sums around today.

@@ -8,6 +8,7 @@ use crate::{
         self, Address, Connections, Gateway, GatewayEvent, Origin, Secret, Secrets, SecretsError,
         State,
     },
+    time::UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::mpsc, time::Duration};
@@ -30,6 +31,32 @@ pub struct KnownGateway {
     pub paired: bool,
     /// What to be warned of.
     pub warning: Option<String>,
+}
+
+/// A gateway that the engine stays connected to, and how things stand with it, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export_to = "types.ts"))]
+pub struct GatewayStatus {
+    /// What the user calls it.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// It is meant where no gateway is named.
+    pub default: bool,
+    /// See [`State::word`].
+    pub state: String,
+    /// A few words, such as `connected`, `wrong token` or `offline since 14:03`.
+    pub brief: String,
+    /// One sentence without a full stop.
+    pub sentence: String,
+    /// What to do about it; `None` where there is nothing to do.
+    pub advice: Option<String>,
+    /// What to run on the gateway's machine so that it lets us in.
+    pub command: Option<String>,
+    /// Nothing gets better unless somebody does something.
+    pub needs_user: bool,
+    /// Of when its own totals are, where its logs are not on this machine and its days are counted by those.
+    pub told_at: Option<UnixMillis>,
 }
 
 /// What trying a gateway came to.

@@ -308,6 +308,42 @@ impl State {
         }
     }
 
+    /// The same in a few words, for a menu. Times are the user's own; `now` tells whether they are of today.
+    #[must_use]
+    pub fn brief(&self, now: UnixMillis, zone: &TimeZone) -> String {
+        let time = |at: UnixMillis| {
+            let same_day = at.day(zone) == now.day(zone);
+            let form = if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+            zone.to_datetime(at.timestamp()).strftime(form).to_string()
+        };
+        match self {
+            Self::Connecting => "connecting".into(),
+            Self::Connected { live: true, .. } => "connected".into(),
+            Self::Connected { live: false, .. } => "connected, reports only when asked".into(),
+            Self::PairingRequired { .. } => "waiting for approval".into(),
+            Self::Unauthorized { why } => why.brief().into(),
+            Self::LockedOut { until } => format!("locked out until {}", time(*until)),
+            Self::VersionMismatch {
+                expected: Some(theirs),
+            } if *theirs > NEWEST_PROTOCOL => "this Clawspend is too old for it".into(),
+            Self::VersionMismatch { .. } => "version too old".into(),
+            Self::Unreachable { since, .. } => format!("offline since {}", time(*since)),
+            Self::NotAGateway { .. } => "not a gateway".into(),
+        }
+    }
+
+    /// Whether nothing gets better unless somebody does something.
+    #[must_use]
+    pub const fn needs_user(&self) -> bool {
+        matches!(
+            self,
+            Self::PairingRequired { .. }
+                | Self::Unauthorized { .. }
+                | Self::VersionMismatch { .. }
+                | Self::NotAGateway { .. }
+        )
+    }
+
     /// What to do about it; `None` where there is nothing to do.
     #[must_use]
     pub fn advice(&self) -> Option<String> {
@@ -342,6 +378,19 @@ impl Unauthorized {
             Self::Identity => "does not take this program for what it is",
             Self::UntrustedProxy => "stands behind a proxy it was not told to trust",
             Self::Proxy => "stands behind a proxy that wants a login",
+        }
+    }
+
+    const fn brief(self) -> &'static str {
+        match self {
+            Self::TokenMissing => "token missing",
+            Self::TokenWrong | Self::DeviceTokenWrong => "wrong token",
+            Self::PasswordMissing => "password missing",
+            Self::PasswordWrong => "wrong password",
+            Self::NoReadScope => "no right to read",
+            Self::Signature => "signature not believed",
+            Self::Identity => "refused as another program",
+            Self::UntrustedProxy | Self::Proxy => "stopped by a proxy",
         }
     }
 
@@ -450,50 +499,56 @@ mod tests {
             .map(|state| {
                 let sentence = state.sentence(&address, &berlin);
                 let advice = state.advice().unwrap_or_default();
-                format!("{}: {sentence} -> {advice}", state.word())
+                let brief = state.brief(at.plus(3_600_000), &berlin);
+                let mark = if state.needs_user() { "!" } else { "" };
+                format!("{}{mark} ({brief}): {sentence} -> {advice}", state.word())
             })
             .collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
-        connecting: connecting to ws://h:1 -> 
-        connected: connected to OpenClaw 2026.9.6 at ws://h:1 -> 
-        connected: connected to a gateway of unknown version at ws://h:1, which reports only when asked -> 
-        pairing-required: the gateway at ws://h:1 waits for somebody to approve this device -> on the gateway's machine, run: openclaw devices approve 1ab9
-        pairing-required: the gateway at ws://h:1 knows this device and wants it to be approved again -> on the gateway's machine, run: openclaw devices list
-        locked-out: the gateway at ws://h:1 lets nobody in from here until 2026-11-20 13:33:20: too many wrong tokens -> wait: earlier tries only fail, even with the right token
-        version-mismatch: the gateway at ws://h:1 speaks protocol 5, and this Clawspend is too old for it -> update Clawspend
-        version-mismatch: the gateway at ws://h:1 speaks protocol 2, and is too old for this Clawspend -> update OpenClaw, or Clawspend
-        version-mismatch: the gateway at ws://h:1 does not understand this version of Clawspend -> update OpenClaw, or Clawspend
-        unauthorized: the gateway at ws://h:1 wants a token, and none is known -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
-        unauthorized: the gateway at ws://h:1 refuses the token -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
-        unauthorized: the gateway at ws://h:1 wants a password, and none is known -> give it the gateway's password: clawspend gateway add NAME URL --token-stdin
-        unauthorized: the gateway at ws://h:1 refuses the password -> give it the gateway's password: clawspend gateway add NAME URL --token-stdin
-        unauthorized: the gateway at ws://h:1 no longer takes the token it gave this device -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
-        unauthorized: the gateway at ws://h:1 lets this device in without the right to read -> on the gateway's machine, remove the device (openclaw devices list) and connect again
-        unauthorized: the gateway at ws://h:1 does not believe this device's signature -> check the clocks of both machines, then try again
-        unauthorized: the gateway at ws://h:1 does not take this program for what it is -> update Clawspend
-        unauthorized: the gateway at ws://h:1 stands behind a proxy it was not told to trust -> set gateway.trustedProxies in the gateway's openclaw.json, or connect without the proxy
-        unauthorized: the gateway at ws://h:1 stands behind a proxy that wants a login -> use an address that leads to the gateway itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no such host is known -> check the host's name and the network
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: nothing listens on that port -> start the gateway (openclaw gateway), or check the port
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no way leads there -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no answer came in time -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: the connection broke -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: nothing more was heard -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it is starting or stopping -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it closed the connection with code 1008 -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it refused without a reason -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it refused with X -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it sent a frame longer than 32 MiB -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: what answers there does not speak TLS -> write ws:// in place of wss://, if the network can be trusted
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is signed by nobody whom this system trusts -> if this fingerprint is the gateway's, put pin = "00ff" below its url in the config file
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is of another host -> use the name that stands in the certificate
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is not valid today -> check the clock of both machines, or renew the certificate
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is not the pinned one -> if the gateway has a new certificate, its fingerprint should be 00ff: make that the pin
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: TLS failed -> try again; the tray app does so by itself
-        unreachable: the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no memory -> try again; the tray app does so by itself
-        not-a-gateway: what answers at ws://h:1 is not a gateway: what it says is not the protocol -> check host, port and path; a gateway listens on port 18789 unless told otherwise
-        not-a-gateway: what answers at ws://h:1 is not a gateway: an HTTP server answers there, with status 200 -> check host, port and path; a gateway listens on port 18789 unless told otherwise
+        connecting (connecting): connecting to ws://h:1 -> 
+        connected (connected): connected to OpenClaw 2026.9.6 at ws://h:1 -> 
+        connected (connected, reports only when asked): connected to a gateway of unknown version at ws://h:1, which reports only when asked -> 
+        pairing-required! (waiting for approval): the gateway at ws://h:1 waits for somebody to approve this device -> on the gateway's machine, run: openclaw devices approve 1ab9
+        pairing-required! (waiting for approval): the gateway at ws://h:1 knows this device and wants it to be approved again -> on the gateway's machine, run: openclaw devices list
+        locked-out (locked out until 13:33): the gateway at ws://h:1 lets nobody in from here until 2026-11-20 13:33:20: too many wrong tokens -> wait: earlier tries only fail, even with the right token
+        version-mismatch! (this Clawspend is too old for it): the gateway at ws://h:1 speaks protocol 5, and this Clawspend is too old for it -> update Clawspend
+        version-mismatch! (version too old): the gateway at ws://h:1 speaks protocol 2, and is too old for this Clawspend -> update OpenClaw, or Clawspend
+        version-mismatch! (version too old): the gateway at ws://h:1 does not understand this version of Clawspend -> update OpenClaw, or Clawspend
+        unauthorized! (token missing): the gateway at ws://h:1 wants a token, and none is known -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
+        unauthorized! (wrong token): the gateway at ws://h:1 refuses the token -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
+        unauthorized! (password missing): the gateway at ws://h:1 wants a password, and none is known -> give it the gateway's password: clawspend gateway add NAME URL --token-stdin
+        unauthorized! (wrong password): the gateway at ws://h:1 refuses the password -> give it the gateway's password: clawspend gateway add NAME URL --token-stdin
+        unauthorized! (wrong token): the gateway at ws://h:1 no longer takes the token it gave this device -> give it the gateway's own: clawspend gateway add NAME URL --token-stdin
+        unauthorized! (no right to read): the gateway at ws://h:1 lets this device in without the right to read -> on the gateway's machine, remove the device (openclaw devices list) and connect again
+        unauthorized! (signature not believed): the gateway at ws://h:1 does not believe this device's signature -> check the clocks of both machines, then try again
+        unauthorized! (refused as another program): the gateway at ws://h:1 does not take this program for what it is -> update Clawspend
+        unauthorized! (stopped by a proxy): the gateway at ws://h:1 stands behind a proxy it was not told to trust -> set gateway.trustedProxies in the gateway's openclaw.json, or connect without the proxy
+        unauthorized! (stopped by a proxy): the gateway at ws://h:1 stands behind a proxy that wants a login -> use an address that leads to the gateway itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no such host is known -> check the host's name and the network
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: nothing listens on that port -> start the gateway (openclaw gateway), or check the port
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no way leads there -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no answer came in time -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: the connection broke -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: nothing more was heard -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it is starting or stopping -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it closed the connection with code 1008 -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it refused without a reason -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it refused with X -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: it sent a frame longer than 32 MiB -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: what answers there does not speak TLS -> write ws:// in place of wss://, if the network can be trusted
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is signed by nobody whom this system trusts -> if this fingerprint is the gateway's, put pin = "00ff" below its url in the config file
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is of another host -> use the name that stands in the certificate
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is not valid today -> check the clock of both machines, or renew the certificate
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: its certificate is not the pinned one -> if the gateway has a new certificate, its fingerprint should be 00ff: make that the pin
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: TLS failed -> try again; the tray app does so by itself
+        unreachable (offline since 13:33): the gateway at ws://h:1 cannot be reached since 2026-11-20 13:33:20: no memory -> try again; the tray app does so by itself
+        not-a-gateway! (not a gateway): what answers at ws://h:1 is not a gateway: what it says is not the protocol -> check host, port and path; a gateway listens on port 18789 unless told otherwise
+        not-a-gateway! (not a gateway): what answers at ws://h:1 is not a gateway: an HTTP server answers there, with status 200 -> check host, port and path; a gateway listens on port 18789 unless told otherwise
         "#);
+        let tomorrow = at.plus(86_400_000);
+        let offline = states.iter().find(|it| it.word() == "unreachable");
+        let brief = offline.map(|it| it.brief(tomorrow, &berlin));
+        assert_eq!(brief.as_deref(), Some("offline since 2026-11-20 13:33"));
         let mut distinct = told.clone();
         distinct.sort();
         distinct.dedup();

@@ -4,6 +4,7 @@
 use super::{Ledger, LedgerError};
 use crate::{gateway::Quotas, time::UnixMillis};
 use rusqlite::{Connection, Row};
+use serde::{Deserialize, Serialize};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE quotas (
@@ -26,7 +27,12 @@ CREATE TABLE quotas (
 const SAME_RESET_MILLIS: i64 = 60_000;
 
 /// How full a quota was for some time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "ts",
+    derive(ts_rs::TS),
+    ts(rename = "Quota", export_to = "types.ts")
+)]
 pub struct KeptQuota {
     /// The gateway that told of it.
     pub gateway: String,
@@ -41,6 +47,7 @@ pub struct KeptQuota {
     /// What it belongs to, such as a model; mostly empty.
     pub group: String,
     /// Used, in thousandths of a percent.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub used_milli_percent: i64,
     /// When it is empty again.
     pub reset_at: Option<UnixMillis>,
