@@ -3,7 +3,7 @@
 
 use super::{Cursor, Message, Record, Value, observe};
 use crate::{
-    dialects::{Carry, Context, tidy},
+    dialects::{Carry, Context, name, tidy},
     usage::{Fault, Line},
 };
 use std::borrow::Cow;
@@ -53,7 +53,7 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
         Err(Line::Observation(never)) => Line::Observation(Box::new(never.into_owned())),
     };
     Pushed {
-        key: text(event.key),
+        key: event.key.text().map(name).unwrap_or_default().into_owned(),
         event: text(event.id),
         line,
     }
