@@ -13,7 +13,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
-    sync::oneshot,
+    sync::{Notify, oneshot},
 };
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async,
@@ -43,6 +43,10 @@ pub enum Step {
     Answer(Value),
     /// Waits for this many requests, and answers them in reverse order, each with its method and number.
     AnswerBackwards(usize),
+    /// Waits for a request of each of these methods, in any order, and answers it with this.
+    AnswerEach(Vec<(&'static str, Value)>),
+    /// Waits for the test's word.
+    Await(Arc<Notify>),
     /// Sends this text.
     Say(String),
     /// Sends a frame of so many bytes.
@@ -386,6 +390,25 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
                     return false;
                 }
             }
+            Ok(())
+        }
+        Step::AnswerEach(mut answers) => {
+            while !answers.is_empty() {
+                let Some(request) = frame(socket, hear).await else {
+                    return false;
+                };
+                let asked = answers
+                    .iter()
+                    .position(|(method, _)| request["method"] == *method);
+                let payload = asked.map_or(json!({}), |at| answers.swap_remove(at).1);
+                if socket.send(answer(&request, &payload)).await.is_err() {
+                    return false;
+                }
+            }
+            Ok(())
+        }
+        Step::Await(word) => {
+            word.notified().await;
             Ok(())
         }
         Step::Say(text) => socket.send(Message::text(text)).await,
