@@ -8,7 +8,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-fn with_input(home: &Home, arguments: &str, input: &str) -> Answer {
+pub(crate) fn with_input(home: &Home, arguments: &str, input: &str) -> Answer {
     let mut command = home.command(arguments);
     let piped = command
         .stdin(Stdio::piped())
@@ -34,7 +34,7 @@ fn with_input(home: &Home, arguments: &str, input: &str) -> Answer {
 }
 
 /// A home that knows the scripted gateway as `claw`.
-fn home_with(scripted: &ScriptedGateway) -> Home {
+pub(crate) fn home_with(scripted: &ScriptedGateway) -> Home {
     let home = Home::new();
     let add = format!("gateway add claw {} --token-stdin", scripted.url());
     let expected = Answer {
@@ -389,6 +389,8 @@ fn no_token_is_ever_printed() {
         "gateway list",
         "gateway list --json",
         "gateway default claw",
+        "session k --log",
+        "session k --log --json",
         "doctor --json",
         "gateway remove claw",
     ] {

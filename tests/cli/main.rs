@@ -14,6 +14,7 @@ mod home;
 mod human;
 mod ledger;
 mod prices;
+mod session;
 mod together;
 mod usage;
 mod verify;

@@ -41,6 +41,8 @@ pub enum Step {
     Refuse(Value),
     /// Waits for a request, and answers it with this.
     Answer(Value),
+    /// Waits for a request, and refuses it with this error.
+    AnswerError(Value),
     /// Waits for this many requests, and answers them in reverse order, each with its method and number.
     AnswerBackwards(usize),
     /// Waits for a request of each of these methods, in any order, and answers it with this.
@@ -228,7 +230,8 @@ pub fn hello() -> Value {
     json!({
         "type": "hello-ok", "protocol": 4,
         "server": { "version": "2026.9.6", "connId": "7e1a5918", "novelty": {} },
-        "features": { "methods": ["sessions.subscribe", "sessions.usage", "usage.status"], "events": [] },
+        // A gateway does not name `sessions.usage` and what is below it, and has them.
+        "features": { "methods": ["sessions.subscribe", "usage.status"], "events": [] },
         "auth": {
             "method": "token", "role": "operator", "scopes": ["operator.read"],
             "deviceToken": "a-device-token", "issuedAtMs": 1_795_179_171_911_i64,
@@ -359,6 +362,14 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
                 return false;
             };
             socket.send(answer(&request, &payload)).await
+        }
+        Step::AnswerError(error) => {
+            let Some(request) = frame(socket, hear).await else {
+                return false;
+            };
+            let refusal =
+                json!({ "type": "res", "id": request["id"], "ok": false, "error": error });
+            socket.send(Message::text(refusal.to_string())).await
         }
         Step::Refuse(error) => {
             let Some(request) = frame(socket, hear).await else {

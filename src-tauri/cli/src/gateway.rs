@@ -5,7 +5,10 @@ use crate::{
     table::{Align, table},
 };
 use clawspend_core::{
-    api::gateways::{self, KnownGateway, Tried},
+    api::{
+        ApiError,
+        gateways::{self, KnownGateway, Tried},
+    },
     environment::zone,
     gateway::{Secret, State},
 };
@@ -88,21 +91,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 note(&warning);
             }
             let (zone, _) = zone(&environment.config().0);
-            let sentence = match &tried.state {
-                State::Connecting => format!("{} did not answer in time", tried.gateway.address),
-                state => state.sentence(&tried.gateway.address, &zone),
-            };
-            let hint = hint(&tried.state);
+            let refusal = tried.refusal(&zone);
             if *json {
-                print(&test_json(&tried, &sentence))?;
+                print(&test_json(&tried, refusal.as_ref()))?;
             }
-            match &tried.state {
-                State::Connected { .. } if *json => Ok(()),
-                State::Connected { .. } => print(&format!("{sentence}\n")),
-                _ => Err(Failure {
-                    message: sentence,
-                    hint: hint.unwrap_or_default(),
-                }),
+            match refusal {
+                Some(refusal) => Err(refusal.into()),
+                None if *json => Ok(()),
+                None => print(&format!(
+                    "{}\n",
+                    tried.state.sentence(&tried.gateway.address, &zone)
+                )),
             }
         }
         Command::Remove { name } => {
@@ -137,15 +136,8 @@ fn read_token() -> Result<Secret, Failure> {
     token.ok_or_else(|| failure("there is no token on standard input".into()))
 }
 
-fn hint(state: &State) -> Option<String> {
-    match state {
-        State::Connecting => Some("try again".into()),
-        state => state.advice(),
-    }
-}
-
 /// `clawspend.gateway/1`.
-fn test_json(tried: &Tried, sentence: &str) -> String {
+fn test_json(tried: &Tried, refusal: Option<&ApiError>) -> String {
     let (scopes, version, protocol) = match &tried.state {
         State::Connected {
             server_version,
@@ -162,7 +154,7 @@ fn test_json(tried: &Tried, sentence: &str) -> String {
         State::Connecting => "unreachable",
         state => state.word(),
     };
-    let hint = hint(&tried.state).map(|hint| format!("{sentence}: {hint}"));
+    let hint = refusal.map(|refusal| format!("{}: {}", refusal.message, refusal.hint));
     let told: Value = json!({
         "schema": "clawspend.gateway/1",
         "name": tried.gateway.name,

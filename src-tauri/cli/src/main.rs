@@ -11,6 +11,7 @@ mod prices;
 mod quota;
 mod reconcile;
 mod report;
+mod session;
 mod table;
 mod today;
 mod verify;
@@ -50,6 +51,8 @@ enum Command {
     Models(models::Arguments),
     /// OpenClaw gateways: add, list, test, remove, choose the default
     Gateway(gateway::Arguments),
+    /// What a session used, response by response, as its gateway tells it
+    Session(session::Arguments),
     /// Where was looked, what was found, and what stands in the way of a true number
     Doctor(doctor::Arguments),
     /// Read all logs again and tell where the ledger says something else, and why
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Gateway(arguments) => gateway::run(&arguments),
+        Command::Session(arguments) => session::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Forget(arguments) => forget::run(&arguments),
