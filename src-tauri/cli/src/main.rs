@@ -60,11 +60,8 @@ enum Command {
     /// Take responses out of the ledger for good; only shows which, unless --yes is given
     Forget(forget::Arguments),
     /// Why what a gateway itself counts is another total than ours
-    // Hidden, like the next, until the tray asks gateways for their figures.
-    #[command(hide = true)]
     Reconcile(reconcile::Arguments),
     /// How full the providers' quotas are, as gateways report them
-    #[command(hide = true)]
     Quota(quota::Arguments),
     /// The version of Clawspend and of its price book
     Version(VersionArguments),
