@@ -1,11 +1,12 @@
 //! `clawspend gateway` against a gateway that follows a script.
 
-use crate::home::{Answer, Home};
+use crate::home::{Answer, Home, PATIENCE, Watch};
 use clawspend_tests::gateway::{ScriptedGateway, Step, friendly, hello, http, refusal};
 use serde_json::{Value, json};
 use std::{
     io::Write as _,
     process::{Output, Stdio},
+    time::Instant,
 };
 
 pub(crate) fn with_input(home: &Home, arguments: &str, input: &str) -> Answer {
@@ -377,6 +378,54 @@ fn a_file_of_secrets_that_others_can_read_is_refused() {
     };
     assert_eq!(home.run("gateway test claw --json"), expected);
     assert_eq!(scripted.connections(), 0);
+}
+
+#[test]
+fn doctor_tells_how_things_stand_while_somebody_is_connected() {
+    let scripted = ScriptedGateway::start(|_| friendly());
+    let waiting = ScriptedGateway::start(|_| {
+        let mut pairing = refusal("NOT_PAIRED", "PAIRING_REQUIRED");
+        pairing["details"]["requestId"] = json!("1ab96fea-1");
+        vec![Step::Challenge, Step::Refuse(pairing)]
+    });
+    let home = home_with(&scripted);
+    home.tell(&format!("gateway add office {}", waiting.url()));
+    let gateways = || {
+        let told = home.tell("doctor --no-refresh");
+        let (_, told) = told.split_once("\nGateways\n\n").expect("gateways");
+        let (told, _) = told.split_once("\n\n").expect("more");
+        told.to_owned()
+    };
+    home.tell("today");
+    let stopped = format!(
+        "claw: {}\noffice: {}\nNobody is connected to them: the tray app is not running. `clawspend gateway test NAME` \
+         tries one.",
+        scripted.url(),
+        waiting.url()
+    );
+    assert_eq!(gateways(), stopped);
+
+    let watch = Watch::start(&home);
+    watch.next();
+    let began = Instant::now();
+    let states = || {
+        let status = &home.json("doctor --no-refresh --json")["status"];
+        let gateways = status["gateways"].as_array().expect("a list").iter();
+        let words = gateways.map(|one| one["state"].as_str().expect("a word").to_owned());
+        words.collect::<Vec<_>>()
+    };
+    while states() != ["connected", "pairing-required"] {
+        assert!(began.elapsed() < PATIENCE, "{:?}", states());
+    }
+    let connected = format!(
+        "claw: connected to OpenClaw 2026.9.6 at {}\noffice: the gateway at {} waits for somebody to approve this device\n  \
+         → on the gateway's machine, run: openclaw devices approve 1ab96fea-1",
+        scripted.url(),
+        waiting.url()
+    );
+    assert_eq!(gateways(), connected);
+    drop(watch);
+    assert_eq!(gateways(), stopped);
 }
 
 #[test]
