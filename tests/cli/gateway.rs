@@ -424,8 +424,21 @@ fn doctor_tells_how_things_stand_while_somebody_is_connected() {
         waiting.url()
     );
     assert_eq!(gateways(), connected);
+    let list = || {
+        let told = home.tell("gateway list");
+        let lines = told.lines().filter(|line| !line.starts_with('─'));
+        let lines = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.collect::<Vec<_>>()
+    };
+    let expected = [
+        "name url known from token paired default state".to_owned(),
+        format!("claw {} config yes yes yes connected", scripted.url()),
+        format!("office {} config waiting for approval", waiting.url()),
+    ];
+    assert_eq!(list(), expected);
     drop(watch);
     assert_eq!(gateways(), stopped);
+    assert_eq!(list()[0], "name url known from token paired default");
 }
 
 #[test]

@@ -6,14 +6,14 @@ use crate::{
 };
 use clawspend_core::{
     api::{
-        ApiError,
+        ApiError, Reader,
         gateways::{self, KnownGateway, Tried},
     },
-    environment::zone,
+    environment::{Environment, zone},
     gateway::{Secret, State},
 };
 use serde_json::{Value, json};
-use std::io::Read as _;
+use std::{collections::HashMap, io::Read as _};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             print(&if *json {
                 list_json(&all)
             } else {
-                list_text(&all)
+                list_text(&all, &states(environment))
             })
         }
         Command::Test { name, json } => {
@@ -176,31 +176,39 @@ fn list_json(all: &[KnownGateway]) -> String {
     )
 }
 
-fn list_text(all: &[KnownGateway]) -> String {
+/// How things stand with the gateways, in a few words; nothing while no process is connected to them.
+fn states(environment: Environment) -> HashMap<String, String> {
+    let status = Reader::open(environment).and_then(|reader| reader.status());
+    let gateways = status.map(|status| status.gateways).unwrap_or_default();
+    let states = gateways.into_iter().map(|one| (one.name, one.brief));
+    states.collect()
+}
+
+fn list_text(all: &[KnownGateway], states: &HashMap<String, String>) -> String {
     if all.is_empty() {
         return "No gateway is known. Add one: clawspend gateway add NAME URL\n".into();
     }
     let yes = |flag: bool| if flag { "yes" } else { "" }.to_owned();
     let rows = all.iter().map(|one| {
-        vec![
+        let mut row = vec![
             one.name.clone(),
             one.url.clone(),
             one.origin.clone(),
             yes(one.has_token),
             yes(one.paired),
             yes(one.default),
-        ]
+        ];
+        row.extend(states.get(&one.name).cloned());
+        row
     });
-    table(
-        &[
-            ("name", Align::Left),
-            ("url", Align::Left),
-            ("known from", Align::Left),
-            ("token", Align::Left),
-            ("paired", Align::Left),
-            ("default", Align::Left),
-        ],
-        &rows.collect::<Vec<_>>(),
-        None,
-    )
+    let mut heads = vec![
+        ("name", Align::Left),
+        ("url", Align::Left),
+        ("known from", Align::Left),
+        ("token", Align::Left),
+        ("paired", Align::Left),
+        ("default", Align::Left),
+    ];
+    heads.extend((!states.is_empty()).then_some(("state", Align::Left)));
+    table(&heads, &rows.collect::<Vec<_>>(), None)
 }
