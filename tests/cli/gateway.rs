@@ -139,22 +139,30 @@ fn every_other_state_has_its_word_its_sentence_and_its_advice() {
     ] {
         let scripted = ScriptedGateway::start(move |_| steps.clone());
         let home = home_with(&scripted);
-        let (code, told, err) = test(&home);
         let sentence = sentence.replace("URL", &scripted.url());
-        let paired = false;
-        let mut expected = json!({
-            "schema": "clawspend.gateway/1", "name": "claw", "state": state, "paired": paired, "scopes": [],
-            "server_version": null, "protocol": null, "hint": format!("{sentence}: {advice}"),
-        });
-        let hint = told["hint"].as_str().expect("a hint");
-        expected["hint"] = json!(with_time_of(
-            expected["hint"].as_str().expect("a hint"),
-            hint
-        ));
-        assert_eq!((code, &told), (Some(1), &expected));
-        let sentence = with_time_of(&sentence, hint);
-        assert_eq!(err, format!("clawspend: {sentence}\nHint: {advice}\n"));
+        assert_refused(
+            &home.run("gateway test claw --json"),
+            state,
+            &sentence,
+            advice,
+        );
     }
+}
+
+/// Asserts all that `gateway test claw --json` says where it is not let in. `TIME` stands for the time that is told.
+pub(crate) fn assert_refused(answer: &Answer, state: &str, sentence: &str, advice: &str) {
+    let told: Value = serde_json::from_str(&answer.out).expect("JSON");
+    let hint = told["hint"].as_str().expect("a hint");
+    let sentence = with_time_of(sentence, hint);
+    let expected = json!({
+        "schema": "clawspend.gateway/1", "name": "claw", "state": state, "paired": false, "scopes": [],
+        "server_version": null, "protocol": null, "hint": format!("{sentence}: {advice}"),
+    });
+    assert_eq!((answer.code, &told), (Some(1), &expected));
+    assert_eq!(
+        answer.err,
+        format!("clawspend: {sentence}\nHint: {advice}\n")
+    );
 }
 
 /// Puts the time that stands in `told` in the place of `TIME`.
@@ -234,7 +242,7 @@ local   ws://127.0.0.1:19001    local       yes
     );
     assert_eq!(
         home.tell("gateway remove office"),
-        "office is removed, and its tokens are forgotten\n"
+        "office is removed, and its tokens are forgotten; the ledger keeps what it told\n"
     );
     let secrets = std::fs::read_to_string(home.path().join("config/gateway-secrets.json"));
     let secrets = secrets.expect("the file of secrets");

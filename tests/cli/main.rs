@@ -9,6 +9,7 @@ mod dimensions;
 mod explain;
 mod forget;
 mod gateway;
+mod gateway_faults;
 mod gateways;
 mod home;
 mod human;

@@ -68,11 +68,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             token_stdin,
         } => {
             let token = token_stdin.then(read_token).transpose()?;
+            let before = address(&environment, name);
             if let Some(warning) = gateways::add(&environment, name, url, token.as_ref())? {
                 note(&warning);
             }
+            let done = match (before, address(&environment, name)) {
+                (Some(before), Some(now)) if before != now => {
+                    format!("is at {now} now; its tokens for {before} do not go along")
+                }
+                (Some(_), _) if *token_stdin => "has another token".into(),
+                (Some(_), _) => "is as it was".into(),
+                (None, _) => "is added".into(),
+            };
             print(&format!(
-                "{name} is added; try it: clawspend gateway test {name}\n"
+                "{name} {done}; try it: clawspend gateway test {name}\n"
             ))
         }
         Command::List { json } => {
@@ -107,7 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Remove { name } => {
             gateways::remove(&environment, name)?;
             print(&format!(
-                "{name} is removed, and its tokens are forgotten\n"
+                "{name} is removed, and its tokens are forgotten; the ledger keeps what it told\n"
             ))
         }
         Command::Default { name } => {
@@ -115,6 +124,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             print(&format!("{name} is the default gateway\n"))
         }
     }
+}
+
+/// Where the config says that a gateway is.
+fn address(environment: &Environment, name: &str) -> Option<String> {
+    let mut gateways = environment.config().0.gateways.into_iter();
+    let known = gateways.find(|known| known.name.eq_ignore_ascii_case(name))?;
+    Some(known.address.to_string())
 }
 
 /// At most 64 KiB: no token is longer.
@@ -132,8 +148,14 @@ fn read_token() -> Result<Secret, Failure> {
     }
     };
     read.map_err(|error| failure(format!("standard input cannot be read: {error}")))?;
-    let token = Secret::new(&text).filter(|token| !token.expose().contains(char::is_whitespace));
-    token.ok_or_else(|| failure("there is no token on standard input".into()))
+    match Secret::new(&text) {
+        None => Err(failure("there is no token on standard input".into())),
+        // A password may have spaces.
+        Some(token) if token.expose().contains(char::is_control) => Err(failure(
+            "what is on standard input is no token: a token has one line".into(),
+        )),
+        Some(token) => Ok(token),
+    }
 }
 
 /// `clawspend.gateway/1`.

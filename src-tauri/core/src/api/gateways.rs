@@ -158,8 +158,8 @@ pub fn list(environment: &Environment) -> Result<(Vec<KnownGateway>, Vec<Problem
     Ok((all, problems))
 }
 
-/// Adds a gateway, or gives the one of this name another address; a token is kept apart from the settings.
-/// Returns what to be warned of.
+/// Adds a gateway, or gives the one of this name another address; a token is kept apart from the settings, and those
+/// for an address that is no longer used are forgotten. Returns what to be warned of.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -183,8 +183,13 @@ pub fn add(
     }
     let file = environment.paths.config_file();
     // First the settings: what they refuse must leave no token behind.
-    config::add_gateway(&file, environment.home.as_deref(), name, &address)
+    let mut before = environment.config().0.gateways.into_iter();
+    let before = before.find(|known| known.name.eq_ignore_ascii_case(name));
+    let config = config::add_gateway(&file, environment.home.as_deref(), name, &address)
         .map_err(|faults| refused(environment, &faults))?;
+    if let Some(before) = before {
+        forget_unused(environment, &config, &before.address)?;
+    }
     if token.is_some() {
         Secrets::new(&environment.paths).set_shared(&address, token)?;
     }
@@ -200,12 +205,17 @@ pub fn remove(environment: &Environment, name: &str) -> Result<(), ApiError> {
     let file = environment.paths.config_file();
     let left = config::remove_gateway(&file, environment.home.as_deref(), &gateway.name)
         .map_err(|faults| refused(environment, &faults))?;
-    if !left
-        .gateways
-        .iter()
-        .any(|other| other.address == gateway.address)
-    {
-        Secrets::new(&environment.paths).forget(&gateway.address)?;
+    forget_unused(environment, &left, &gateway.address)
+}
+
+/// Forgets the tokens for an address at which there is no gateway any more.
+fn forget_unused(
+    environment: &Environment,
+    config: &Config,
+    address: &Address,
+) -> Result<(), ApiError> {
+    if !config.gateways.iter().any(|one| one.address == *address) {
+        Secrets::new(&environment.paths).forget(address)?;
     }
     Ok(())
 }
