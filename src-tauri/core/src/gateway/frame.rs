@@ -84,6 +84,8 @@ pub struct Refused {
     pub retry_after: Option<u64>,
     /// Of a pairing: the request to be approved.
     pub request: Option<String>,
+    /// Of a method that asks for a right which this connection has not: that right.
+    pub missing_scope: Option<String>,
     /// Of another protocol: the one the gateway speaks.
     pub expected_protocol: Option<u32>,
 }
@@ -154,6 +156,7 @@ impl Refused {
             code: Option<String>,
             reason: Option<String>,
             request_id: Option<String>,
+            missing_scope: Option<String>,
             expected_protocol: Option<u32>,
         }
         fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> T {
@@ -169,6 +172,7 @@ impl Refused {
             reason: known(details.reason),
             retry_after: error.retry_after_ms,
             request: details.request_id.and_then(word),
+            missing_scope: details.missing_scope.and_then(word),
             expected_protocol: details.expected_protocol,
         }
     }
