@@ -3,20 +3,25 @@
 //! It runs in a thread of its own. While another process follows the logs it is a reader of the ledger like any
 //! other, and takes over when that process ends.
 
+mod gateways;
+
 use crate::{
     api::{Alert, Phase, Problem, Progress, Status},
     config::{self, Config},
     environment::{Environment, zone},
     follow::watch::{Hint, Watch},
+    gateway::GatewayEvent,
     ingest::{Ingest, Opened, damaged},
     judge::judge,
     ledger::{Ledger, LedgerError, quotas::KeptQuota, state},
     summary::Summary,
     time::UnixMillis,
 };
+use gateways::{Gateways, Inbox};
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::Arc,
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -74,6 +79,7 @@ pub enum Listener {
 
 enum Input {
     Hint(Hint),
+    Gateway(String, GatewayEvent),
     Pause(Option<UnixMillis>),
     Refresh,
     Stop,
@@ -122,10 +128,15 @@ pub fn start(
     let thread = std::thread::Builder::new()
         .name("engine".into())
         .spawn(move || {
+            let events = hints.clone();
+            let inbox: Inbox = Arc::new(move |name, event| {
+                let _ = events.send(Input::Gateway(name.to_owned(), event));
+            });
             let watch = Watch::new(move |hint| {
                 let _ = hints.send(Input::Hint(hint));
             });
-            Engine::new(environment, listener, inputs, watch, Box::new(on_update)).run();
+            let on_update = Box::new(on_update);
+            Engine::new(environment, listener, inputs, inbox, watch, on_update).run();
         })?;
     Ok(Handle {
         inputs: sender,
@@ -156,6 +167,11 @@ struct Engine {
     config_changed: Option<Instant>,
     zone_name: String,
     role: Role,
+    inbox: Inbox,
+    /// While this process follows the logs.
+    gateways: Option<Gateways>,
+    /// Gateways told something that surfaces should hear of.
+    gateway_news: bool,
     ledger_problem: Option<Problem>,
     set_aside: Option<Problem>,
     dirty: HashSet<PathBuf>,
@@ -178,6 +194,7 @@ impl Engine {
         environment: Environment,
         listener: Listener,
         inputs: Receiver<Input>,
+        inbox: Inbox,
         watch: Watch,
         on_update: Box<dyn FnMut(Update) + Send>,
     ) -> Self {
@@ -194,6 +211,9 @@ impl Engine {
             config_changed: None,
             zone_name: String::new(),
             role: Role::Nobody,
+            inbox,
+            gateways: None,
+            gateway_news: false,
             ledger_problem: None,
             set_aside: None,
             dirty: HashSet::new(),
@@ -228,6 +248,7 @@ impl Engine {
                 match input {
                     Input::Stop => return self.stop(),
                     Input::Hint(hint) => self.hint(hint),
+                    Input::Gateway(name, event) => self.gateway_told(&name, event),
                     Input::Refresh => self.scan_wanted = true,
                     Input::Pause(until) => self.pause(until),
                 }
@@ -265,6 +286,8 @@ impl Engine {
                 if !self.hot.is_empty() {
                     left = left.min(HOT.saturating_sub(self.last_hot.elapsed()));
                 }
+                let asked = self.gateways.as_ref().and_then(Gateways::patience);
+                left = asked.map_or(left, |asked| left.min(asked));
             }
             Role::Reader(_) => left = left.min(READER_LOOK),
             Role::Nobody => {}
@@ -281,12 +304,48 @@ impl Engine {
             self.reload_config();
         }
         let result = match &self.role {
-            Role::Ingester(_) => self.ingest(),
+            Role::Ingester(_) => self.listen().and_then(|()| self.ingest()),
             Role::Reader(_) => self.look_at_ledger(),
             Role::Nobody => Ok(()),
         };
         if let Err(error) = result {
             self.fail(&error);
+        }
+    }
+
+    fn gateway_told(&mut self, name: &str, event: GatewayEvent) {
+        if let Some(gateways) = &mut self.gateways {
+            let upshot = gateways.take(name, event);
+            self.gateway_news |= upshot.news;
+            self.scan_wanted |= upshot.scan;
+        }
+    }
+
+    /// Brings into the ledger what gateways told, and asks them what is due.
+    fn listen(&mut self) -> Result<(), LedgerError> {
+        let (Some(gateways), Role::Ingester(ingest)) = (&mut self.gateways, &mut self.role) else {
+            return Ok(());
+        };
+        let changed = gateways.keep(ingest)?;
+        let (zone, zone_name) = zone(&self.config);
+        gateways.ask(UnixMillis::now().day(&zone), &zone_name);
+        if std::mem::take(&mut self.gateway_news) || changed {
+            self.tell(self.phase());
+        }
+        Ok(())
+    }
+
+    /// Stays connected to the gateways that there are now.
+    fn follow_gateways(&mut self) {
+        let Role::Ingester(ingest) = &mut self.role else {
+            return;
+        };
+        let gateways = self
+            .gateways
+            .get_or_insert_with(|| Gateways::new(Arc::clone(&self.inbox)));
+        match gateways.follow(&self.environment, &self.config, &mut ingest.ledger) {
+            Ok(news) => self.gateway_news |= news,
+            Err(error) => self.fail(&error),
         }
     }
 
@@ -416,6 +475,11 @@ impl Engine {
         if !matches!(self.role, Role::Ingester(_)) {
             self.open();
         }
+        // OpenClaw may have been set up, or have got another token.
+        self.follow_gateways();
+        if slept && let Some(gateways) = &mut self.gateways {
+            gateways.hurry();
+        }
         // Where a root cannot be watched, every beat looks.
         let scan_due = !self.watch.failures().is_empty() || self.last_scan.elapsed() >= SAFETY_SCAN;
         let root_appeared = match &self.role {
@@ -473,6 +537,7 @@ impl Engine {
             Ok(role) => {
                 self.role = role;
                 self.ledger_problem = None;
+                self.follow_gateways();
                 self.seen = self
                     .ledger()
                     .and_then(|ledger| ledger.data_version().ok())
@@ -514,6 +579,8 @@ impl Engine {
             serious: true,
         });
         self.role = Role::Nobody;
+        // What is pushed now could not be kept; once there is a ledger again, they are asked for it.
+        self.gateways = None;
         if new {
             tracing::error!(error = with_cause(error), "the ledger refuses");
         }
@@ -543,8 +610,14 @@ impl Engine {
                 return self.fail(&error);
             }
             self.scan_wanted = true;
+            if zone_name != self.zone_name
+                && let Some(gateways) = &mut self.gateways
+            {
+                gateways.hurry();
+            }
         }
         self.zone_name = zone_name;
+        self.follow_gateways();
         self.tell(self.phase());
     }
 
@@ -596,7 +669,10 @@ impl Engine {
             phase,
             problems,
             caught_up_at: self.caught_up_at,
-            gateways: Vec::new(),
+            gateways: match &self.gateways {
+                Some(gateways) => gateways.status(now, &zone(&config).0),
+                None => Vec::new(),
+            },
         };
         let known = self.told.as_ref().and_then(|told| told.summary.clone());
         let (zone, zone_name) = zone(&config);
@@ -687,6 +763,9 @@ impl Engine {
         if let Role::Ingester(ingest) = &self.role {
             problems.extend(ingest.follower.problems());
         }
+        if let Some(gateways) = &self.gateways {
+            problems.extend(gateways.problems().cloned());
+        }
         for (path, reason) in self.watch.failures() {
             problems.push(Problem {
                 code: "unwatched".into(),
@@ -699,6 +778,7 @@ impl Engine {
     }
 
     fn stop(&mut self) {
+        self.gateways = None;
         if let Role::Ingester(ingest) = &mut self.role {
             let status = Status {
                 phase: Phase::Stopped,

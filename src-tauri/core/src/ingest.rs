@@ -3,6 +3,7 @@
 use crate::{
     api::{Phase, Problem, Progress, Status},
     config::Config,
+    dialects::openclaw::pushed::Pushed,
     environment::{Environment, zone},
     follow::{Follower, Queue, kept::claude_days},
     ledger::{IngestLock, Ledger, LedgerError, Repriced, state},
@@ -139,6 +140,20 @@ impl Ingest {
     pub fn examine(&mut self, paths: &[PathBuf]) {
         let pending = self.follower.examine(paths, UnixMillis::now());
         self.enqueue(pending);
+    }
+
+    /// Takes in what a gateway pushed; true when any response changed.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; nothing of it remains then.
+    pub fn hear(&mut self, gateway: &str, pushed: &[Pushed]) -> Result<bool, LedgerError> {
+        let Self {
+            ledger,
+            zone,
+            prices,
+            ..
+        } = self;
+        ledger.hear(gateway, pushed, zone, &mut |response| prices.cost(response))
     }
 
     fn enqueue(&mut self, pending: Vec<crate::follow::Pending>) {

@@ -64,6 +64,20 @@ pub enum Unanswered {
     Unreadable,
 }
 
+impl Unanswered {
+    /// What happened, in words that go on from "…: ".
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::NotConnected => "there is no connection".into(),
+            Self::TooMany => "too many questions wait already".into(),
+            Self::TimedOut => "no answer came in time".into(),
+            Self::Refused(code) => format!("it refused with {code}"),
+            Self::Unreadable => "the answer is not what it should be".into(),
+        }
+    }
+}
+
 impl Ask {
     /// The gateway's method.
     #[must_use]

@@ -12,6 +12,7 @@
 //! | `frame.rs` | the protocol's frames; pure |
 //! | `answers.rs` | what a gateway is asked, and what it answers; pure |
 //! | `remote.rs` | what is kept of the answers, and when to ask again; pure |
+//! | `inquiry.rs` | when each gateway is asked what; pure |
 //! | `state.rs` | how things stand, and the words for it; pure |
 //! | `session.rs` | the state machine: what happened, and when -> what to do; pure |
 //! | `secrets.rs` | the file of keys and tokens |
@@ -26,6 +27,7 @@ mod answers;
 mod connection;
 pub mod frame;
 mod identity;
+mod inquiry;
 mod local;
 pub mod remote;
 mod secrets;
@@ -40,6 +42,7 @@ pub use answers::{
 };
 pub use connection::Connections;
 pub use identity::{Credentials, DeviceKey, Secret};
+pub use inquiry::{Inquiry, Told};
 pub use local::{Found, credentials, gateways};
 pub use secrets::{Secrets, SecretsError};
 pub use session::{Input, Kept, Moment, Output, Session};

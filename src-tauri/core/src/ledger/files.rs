@@ -51,6 +51,9 @@ pub(crate) const BROKEN_PLACES: u64 = 100;
 /// Stands behind the path of a row whose path another file has taken.
 pub(super) const REPLACED: &str = " (replaced #";
 
+/// Stands before the name of a gateway in the row that counts what it pushed.
+pub(super) const HEARD: &str = "gateway:";
+
 /// What the records of a file, or of all files, came to; every record is in exactly one.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -209,16 +212,17 @@ fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 impl Ledger {
-    /// All files ever met.
+    /// All files ever met; what gateways push is none.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn known_files(&self) -> Result<Vec<Known>, LedgerError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT id, path, device, inode, size, mtime, stamp, unknown, gone FROM files",
+                "SELECT id, path, device, inode, size, mtime, stamp, unknown, gone FROM files
+                 WHERE substr(path, 1, length(?1)) <> ?1",
             )?;
-            let rows = statement.query_map([], |row| {
+            let rows = statement.query_map([HEARD], |row| {
                 Ok(Known {
                     id: row.get(0)?,
                     path: row.get(1)?,
@@ -342,6 +346,21 @@ impl Batch<'_> {
     /// [`LedgerError`].
     pub fn file(&self, id: i64) -> Result<Option<FileState>, LedgerError> {
         load(&self.transaction, id).map_err(|source| self.fail(source))
+    }
+
+    /// The state of what was last met at this path, as of this transaction.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn file_at(&self, path: &str) -> Result<Option<FileState>, LedgerError> {
+        let id = self
+            .transaction
+            .prepare_cached("SELECT id FROM files WHERE path = ?1")
+            .and_then(|mut find| find.query_row([path], |row| row.get(0)).optional());
+        match id.map_err(|source| self.fail(source))? {
+            Some(id) => self.file(id),
+            None => Ok(None),
+        }
     }
 
     /// Keeps a file's state and returns its row's id, which a new file gets here.

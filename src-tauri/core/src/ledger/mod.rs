@@ -9,6 +9,7 @@ mod cursors;
 mod dimensions;
 pub mod files;
 mod forget;
+mod heard;
 pub mod listing;
 mod lock;
 pub mod looks;

@@ -93,6 +93,22 @@ impl Ledger {
         })
     }
 
+    /// Nobody else than these gateways tells of quotas now.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn keep_quotas_of(&mut self, gateways: &[&str]) -> Result<(), LedgerError> {
+        let gateways = serde_json::to_string(gateways).unwrap_or_default();
+        self.write(|connection, _| {
+            connection
+                .prepare_cached(
+                    "UPDATE quotas SET told = 0 WHERE told AND gateway NOT IN (SELECT value FROM json_each(?1))",
+                )?
+                .execute([gateways])
+                .map(drop)
+        })
+    }
+
     /// The quotas that gateways tell of now, fullest first.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::{
     usage::{Source, Tokens},
 };
 use jiff::civil::Date;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE remote_days (
@@ -80,18 +80,33 @@ pub struct KeptDay {
 }
 
 impl Ledger {
-    /// Keeps an answer in place of what was known of its days. One that is older than that is passed over, unless
+    /// Keeps an answer in place of what was known of its days, and tells whether the gateway's logs are read here. One that is older than that is passed over, unless
     /// what is known is of a time to come: then the gateway's clock was set back.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn keep_remote_days(&mut self, answer: &RemoteAnswer<'_>) -> Result<(), LedgerError> {
+    pub fn keep_remote_days(&mut self, answer: &RemoteAnswer<'_>) -> Result<bool, LedgerError> {
         self.write(|connection, _| {
             let logs_here = has_log_of(connection, answer.sessions)?;
             for day in answer.days {
                 keep(connection, answer, logs_here, day)?;
             }
-            Ok(())
+            Ok(logs_here)
+        })
+    }
+
+    /// When a gateway last told what it counts, and whether its logs are read here; `None` where it never did.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn last_told(&self, gateway: &str) -> Result<Option<(UnixMillis, bool)>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT taken_at, logs_here FROM remote_days WHERE gateway = ?1 ORDER BY taken_at DESC LIMIT 1",
+                )?
+                .query_row([gateway], |row| Ok((UnixMillis(row.get(0)?), row.get(1)?)))
+                .optional()
         })
     }
 

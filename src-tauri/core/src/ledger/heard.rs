@@ -1,0 +1,59 @@
+//! What gateways push, on its way into the ledger: like a log that each gateway writes, with a place and counters of
+//! its own.
+
+use super::{
+    Ledger, LedgerError,
+    files::{FileState, HEARD},
+    responses::Pricer,
+};
+use crate::{
+    dialects::openclaw::pushed::Pushed,
+    usage::{Line, SessionFacts, Source},
+};
+use jiff::tz::TimeZone;
+
+impl Ledger {
+    /// Takes in what a gateway pushed. True when any response changed.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; then nothing of it remains.
+    pub fn hear(
+        &mut self,
+        gateway: &str,
+        pushed: &[Pushed],
+        zone: &TimeZone,
+        price: &mut Pricer<'_>,
+    ) -> Result<bool, LedgerError> {
+        let path = format!("{HEARD}{gateway}");
+        let mut batch = self.batch()?;
+        let place = batch.place(&path)?;
+        let mut state = match batch.file_at(&path)? {
+            Some(state) => state,
+            None => FileState::new(path, Source::OpenClaw, (0, 0)),
+        };
+        batch.set_file(&mut state)?;
+        for one in pushed {
+            match &one.line {
+                Line::Observation(observation) => {
+                    let facts = SessionFacts {
+                        key: one.key.clone(),
+                        ..SessionFacts::default()
+                    };
+                    if !observation.session.is_empty() {
+                        batch.describe_session(Source::OpenClaw, &observation.session, &facts)?;
+                    }
+                    batch.add(observation, place, 0)?;
+                    state.counts.counted += 1;
+                }
+                Line::Ignored(reason) => state.counts.ignore(*reason),
+                // The number of the record stands for its place, which nobody can look up.
+                Line::Broken(fault) => {
+                    let number = state.counts.broken;
+                    batch.add_broken(&mut state, number, *fault)?;
+                }
+            }
+        }
+        batch.set_file(&mut state)?;
+        batch.commit(zone, price)
+    }
+}
