@@ -52,7 +52,7 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
         Err(Line::Observation(never)) => Line::Observation(Box::new(never.into_owned())),
     };
     Pushed {
-        key: event.key.text().map(name).unwrap_or_default().into_owned(),
+        key: text(event.key),
         event: text(event.id),
         line,
     }
