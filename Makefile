@@ -124,7 +124,7 @@ cross-targets: need-rust
 
 # Seconds for each of the targets.
 TIME := 600
-FUZZ := claude_code openclaw codex rows zstd config prices
+FUZZ := claude_code openclaw codex rows zstd config prices gateway_frames gateway_session
 
 fuzz: need-fuzz ## feed the parsers random bytes, TIME seconds each (see docs/fuzzing.md)
 	@for target in $(FUZZ); do \

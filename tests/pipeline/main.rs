@@ -2,6 +2,7 @@
 
 mod agreement;
 mod engine;
+mod hour;
 mod ledger;
 mod prices;
 mod reconcile;

@@ -18,6 +18,7 @@ use crate::{
     time::UnixMillis,
 };
 use gateways::{Gateways, Inbox};
+pub use gateways::{Line, Upshot};
 use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},

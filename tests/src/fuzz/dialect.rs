@@ -213,7 +213,7 @@ pub(super) fn mentions(text: &[u8], word: &[u8]) -> bool {
 }
 
 /// JSON in which no object has two members of one name.
-struct Distinct(Value);
+pub(super) struct Distinct(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Distinct {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {

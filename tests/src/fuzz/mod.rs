@@ -5,6 +5,8 @@ pub mod claude_code;
 pub mod codex;
 pub mod config;
 mod dialect;
+pub mod gateway_frames;
+pub mod gateway_session;
 pub mod openclaw;
 pub mod prices;
 pub mod rows;
@@ -14,7 +16,7 @@ pub mod zstd;
 pub type Check = fn(&[u8]);
 
 /// The targets, named as their files in `tests/fuzz/targets` and the folders in `tests/fuzz/seeds`.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("claude_code", claude_code::check),
     ("openclaw", openclaw::check),
     ("codex", codex::check),
@@ -22,4 +24,6 @@ pub const TARGETS: [(&str, Check); 7] = [
     ("zstd", zstd::check),
     ("config", config::check),
     ("prices", prices::check),
+    ("gateway_frames", gateway_frames::check),
+    ("gateway_session", gateway_session::check),
 ];

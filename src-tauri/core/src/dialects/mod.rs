@@ -71,6 +71,7 @@ fn tidy(observation: &mut Observation<'_>) {
     let Observation {
         session,
         project,
+        agent,
         branch,
         provider,
         model,
@@ -80,7 +81,7 @@ fn tidy(observation: &mut Observation<'_>) {
         extras,
         ..
     } = observation;
-    for text in [session, project, branch, provider, model] {
+    for text in [session, project, agent, branch, provider, model] {
         *text = name(std::mem::take(text));
     }
     for text in [subagent, api, stop] {

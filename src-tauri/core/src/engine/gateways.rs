@@ -6,7 +6,9 @@ use crate::{
     config::Config,
     dialects::openclaw::pushed::Pushed,
     environment::Environment,
-    gateway::{self, Connections, Gateway, GatewayEvent, Inquiry, Moment, Origin, State, Told},
+    gateway::{
+        self, Ask, Connections, Gateway, GatewayEvent, Inquiry, Moment, Origin, State, Told,
+    },
     ingest::Ingest,
     ledger::{Ledger, LedgerError, remote_days::RemoteAnswer},
     time::UnixMillis,
@@ -32,7 +34,10 @@ pub(super) struct Gateways {
     began: Instant,
 }
 
-struct Line {
+/// One gateway, apart from the connection to it: how things stand, what it told until the ledger has it, what it is
+/// to be asked. Its times are arguments, so that hours of it pass in no time.
+#[derive(Debug)]
+pub struct Line {
     gateway: Gateway,
     state: State,
     problems: Vec<Problem>,
@@ -46,11 +51,11 @@ struct Line {
 
 /// What something that a gateway told makes necessary.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Upshot {
+pub struct Upshot {
     /// Surfaces should hear of it.
-    pub(super) news: bool,
+    pub news: bool,
     /// The logs are to be looked at: what it pushed meanwhile was not heard.
-    pub(super) scan: bool,
+    pub scan: bool,
 }
 
 impl Gateways {
@@ -123,57 +128,19 @@ impl Gateways {
     /// Takes in what a gateway told; [`Gateways::keep`] brings it into the ledger.
     pub(super) fn take(&mut self, name: &str, event: GatewayEvent) -> Upshot {
         let now = self.now();
-        let Some(line) = self.lines.iter_mut().find(|line| line.gateway.name == name) else {
-            return Upshot::default();
-        };
-        let news = Upshot {
-            news: true,
-            scan: false,
-        };
-        match event {
-            GatewayEvent::State(state) => {
-                line.inquiry.state(&state, now.elapsed);
-                if let State::Connected { .. } = state {
-                    line.problems.clear();
-                }
-                line.state = state;
-                news
-            }
-            GatewayEvent::Message(pushed) => {
-                line.pushed.push(*pushed);
-                Upshot::default()
-            }
-            GatewayEvent::Gap => {
-                line.inquiry.gap(now.elapsed);
-                Upshot {
-                    news: false,
-                    scan: true,
-                }
-            }
-            GatewayEvent::Answer { ask, answer } => {
-                line.told.extend(line.inquiry.answered(ask, answer, now));
-                Upshot::default()
-            }
-            GatewayEvent::Problem(problem) => {
-                line.complain(problem);
-                news
-            }
-        }
+        let line = self.lines.iter_mut();
+        let mut line = line.filter(|line| line.gateway.name == name);
+        line.next()
+            .map_or_else(Upshot::default, |line| line.take(event, now))
     }
 
     /// Brings into the ledger what was told since the last time; true when surfaces should hear of it. What the ledger
     /// refuses is tried again.
     pub(super) fn keep(&mut self, ingest: &mut Ingest) -> Result<bool, LedgerError> {
+        let now = UnixMillis::now();
         let mut news = false;
         for line in &mut self.lines {
-            if !line.pushed.is_empty() {
-                news |= ingest.hear(&line.gateway.name, &line.pushed)?;
-                line.pushed.clear();
-            }
-            while let Some(told) = line.told.first() {
-                news |= line.keep(&told.clone(), &mut ingest.ledger)?;
-                line.told.remove(0);
-            }
+            news |= line.keep(ingest, now)?;
         }
         Ok(news)
     }
@@ -185,7 +152,7 @@ impl Gateways {
             return;
         };
         for line in &mut self.lines {
-            for (number, ask) in line.inquiry.ask(now, today, zone) {
+            for (number, ask) in line.ask(now, today, zone) {
                 connections.ask(&line.gateway.name, number, ask);
             }
         }
@@ -194,7 +161,7 @@ impl Gateways {
     /// How long nothing is to be asked.
     pub(super) fn patience(&self) -> Option<Duration> {
         let now = self.now().elapsed;
-        let due = self.lines.iter().filter_map(|line| line.inquiry.due());
+        let due = self.lines.iter().filter_map(Line::due);
         due.min()
             .map(|due| Duration::from_millis(due.saturating_sub(now)))
     }
@@ -226,7 +193,11 @@ impl Gateways {
 }
 
 impl Line {
-    fn new(gateway: Gateway, ledger: &Ledger) -> Result<Self, LedgerError> {
+    /// A gateway to which no connection was made yet.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn new(gateway: Gateway, ledger: &Ledger) -> Result<Self, LedgerError> {
         let last = ledger.last_told(&gateway.name)?;
         let mut inquiry = Inquiry::default();
         inquiry.set_logs_here(last.is_some_and(|(_, logs_here)| logs_here));
@@ -241,7 +212,78 @@ impl Line {
         })
     }
 
-    fn keep(&mut self, told: &Told, ledger: &mut Ledger) -> Result<bool, LedgerError> {
+    /// Takes in what it told; [`Line::keep`] brings it into the ledger.
+    pub fn take(&mut self, event: GatewayEvent, now: Moment) -> Upshot {
+        let news = Upshot {
+            news: true,
+            scan: false,
+        };
+        match event {
+            GatewayEvent::State(state) => {
+                self.inquiry.state(&state, now.elapsed);
+                if let State::Connected { .. } = state {
+                    self.problems.clear();
+                }
+                self.state = state;
+                news
+            }
+            GatewayEvent::Message(pushed) => {
+                self.pushed.push(*pushed);
+                Upshot::default()
+            }
+            GatewayEvent::Gap => {
+                self.inquiry.gap(now.elapsed);
+                Upshot {
+                    news: false,
+                    scan: true,
+                }
+            }
+            GatewayEvent::Answer { ask, answer } => {
+                self.told.extend(self.inquiry.answered(ask, answer, now));
+                Upshot::default()
+            }
+            GatewayEvent::Problem(problem) => {
+                self.complain(problem);
+                news
+            }
+        }
+    }
+
+    /// Brings into the ledger what it told since the last time; true when surfaces should hear of it. What the ledger
+    /// refuses is tried again.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn keep(&mut self, ingest: &mut Ingest, now: UnixMillis) -> Result<bool, LedgerError> {
+        let mut news = false;
+        if !self.pushed.is_empty() {
+            news |= ingest.hear(&self.gateway.name, &self.pushed)?;
+            self.pushed.clear();
+        }
+        while let Some(told) = self.told.first() {
+            news |= self.keep_told(&told.clone(), &mut ingest.ledger, now)?;
+            self.told.remove(0);
+        }
+        Ok(news)
+    }
+
+    /// What it is to be asked now, each under a number of its own.
+    pub fn ask(&mut self, now: u64, today: Date, zone: &str) -> Vec<(u64, Ask)> {
+        self.inquiry.ask(now, today, zone)
+    }
+
+    /// When there is something to ask; `None` while nothing can be.
+    #[must_use]
+    pub fn due(&self) -> Option<u64> {
+        self.inquiry.due()
+    }
+
+    fn keep_told(
+        &mut self,
+        told: &Told,
+        ledger: &mut Ledger,
+        taken_at: UnixMillis,
+    ) -> Result<bool, LedgerError> {
         match told {
             Told::Days {
                 days,
@@ -250,7 +292,6 @@ impl Line {
                 sessions,
             } => {
                 let sessions: Vec<&str> = sessions.iter().map(String::as_str).collect();
-                let taken_at = UnixMillis::now();
                 let logs_here = ledger.keep_remote_days(&RemoteAnswer {
                     gateway: &self.gateway.name,
                     zone,

@@ -3,7 +3,7 @@
 
 use super::identity::{Claim, Credentials, DeviceKey, Secret};
 use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use std::borrow::Cow;
 
 /// The longest frame that is read; a gateway itself sends at most 25 MiB.
@@ -111,7 +111,9 @@ struct Wire<'a> {
 /// Reads a frame; `None` for what is none.
 #[must_use]
 pub fn decode(text: &str) -> Option<Frame<'_>> {
-    let wire: Wire<'_> = serde_json::from_str(text).ok()?;
+    // serde would take an array for an object, too.
+    let object = Some(text).filter(|text| text.trim_ascii_start().starts_with('{'))?;
+    let wire: Wire<'_> = serde_json::from_str(object).ok()?;
     match (&*wire.kind, wire.event.as_deref()) {
         ("event", Some("connect.challenge")) => Some(Frame::Challenge(
             serde_json::from_str(wire.payload?.get()).ok()?,
@@ -141,39 +143,22 @@ pub fn decode(text: &str) -> Option<Frame<'_>> {
 }
 
 impl Refused {
+    /// Member by member: what one of them holds must not hide the others.
     fn read(error: Option<&RawValue>) -> Self {
-        #[derive(Default, Deserialize)]
-        #[serde(default, rename_all = "camelCase")]
-        struct Error<'a> {
-            code: Option<String>,
-            retry_after_ms: Option<u64>,
-            #[serde(borrow)]
-            details: Option<&'a RawValue>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default, rename_all = "camelCase")]
-        struct Details {
-            code: Option<String>,
-            reason: Option<String>,
-            request_id: Option<String>,
-            missing_scope: Option<String>,
-            expected_protocol: Option<u32>,
-        }
-        fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> T {
-            raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
-                .unwrap_or_default()
-        }
-        let error: Error<'_> = read(error);
-        let details: Details = read(error.details);
-        let known = |text: Option<String>| text.and_then(word).unwrap_or_default();
+        let error = error.and_then(|error| serde_json::from_str(error.get()).ok());
+        let error: Value = error.unwrap_or_default();
+        let details = &error["details"];
+        let word = |value: &Value| value.as_str().and_then(|text| word(text.to_owned()));
+        let known = |value| word(value).unwrap_or_default();
+        let expected = details["expectedProtocol"].as_u64();
         Self {
-            code: known(error.code),
-            detail: known(details.code),
-            reason: known(details.reason),
-            retry_after: error.retry_after_ms,
-            request: details.request_id.and_then(word),
-            missing_scope: details.missing_scope.and_then(word),
-            expected_protocol: details.expected_protocol,
+            code: known(&error["code"]),
+            detail: known(&details["code"]),
+            reason: known(&details["reason"]),
+            retry_after: error["retryAfterMs"].as_u64(),
+            request: word(&details["requestId"]),
+            missing_scope: word(&details["missingScope"]),
+            expected_protocol: expected.and_then(|protocol| protocol.try_into().ok()),
         }
     }
 }
@@ -343,14 +328,13 @@ pub fn connect(
 
 /// A request.
 #[must_use]
-pub fn request(id: &str, method: &str, params: &serde_json::Value) -> Text {
+pub fn request(id: &str, method: &str, params: &Value) -> Text {
     Text(json!({ "type": "req", "id": id, "method": method, "params": params }).to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     const HANDSHAKE: &str = include_str!("../../../../tests/fixtures/gateway/handshake.json");
 
@@ -459,6 +443,7 @@ mod tests {
             "[]",
             "{}",
             "{\"type\":7}",
+            "[\"event\",null,null,null,null,\"tick\",1]",
             "{\"type\":\"event\"}",
             "{\"type\":\"res\",\"ok\":true}",
             "{\"type\":\"res\",\"id\":\"1\"}",
@@ -521,6 +506,18 @@ mod tests {
             json!({ "code": 5 }),
         ] {
             assert_eq!(refused(error), Refused::default());
+        }
+        for wait in [json!(-1), json!(299_990.5), json!("soon")] {
+            let error = json!({
+                "code": "INVALID_REQUEST", "retryAfterMs": wait,
+                "details": { "code": "AUTH_TOKEN_MISMATCH", "reason": 5, "expectedProtocol": 1e9 },
+            });
+            let expected = Refused {
+                code: "INVALID_REQUEST".into(),
+                detail: "AUTH_TOKEN_MISMATCH".into(),
+                ..Refused::default()
+            };
+            assert_eq!(refused(error), expected, "one member hides no other");
         }
     }
 }

@@ -120,6 +120,8 @@ pub struct Session {
     timeout: u64,
     key: Arc<DeviceKey>,
     credentials: Credentials,
+    /// A device's token that was given up. Where it could not be removed from the file, it is found there again.
+    given_up: Option<Secret>,
     /// When these credentials were last refused.
     refused_at: Option<UnixMillis>,
     state: State,
@@ -218,6 +220,7 @@ impl Session {
             timeout: timeout.max(1),
             key,
             credentials,
+            given_up: None,
             refused_at,
             state: State::Connecting,
             phase: Phase::Idle { until: Some(0) },
@@ -244,7 +247,11 @@ impl Session {
     /// Whether these are the credentials it tries.
     #[must_use]
     pub fn has(&self, credentials: &Credentials) -> bool {
-        self.credentials == *credentials
+        let Credentials { shared, device } = credentials;
+        let device = device
+            .as_ref()
+            .filter(|it| self.given_up.as_ref() != Some(it));
+        self.credentials.shared == *shared && self.credentials.device.as_ref() == device
     }
 
     /// When [`Input::Timer`] is due, on the clock of [`Moment::elapsed`].
@@ -264,6 +271,9 @@ impl Session {
 
     /// Takes in what happened. `random` is any number: it spreads tries over time.
     pub fn handle(&mut self, input: Input<'_>, now: Moment, random: u64) -> Vec<Output> {
+        // Should the first clock go back after all, it stands still.
+        let elapsed = self.last.map_or(0, |last| last.elapsed).max(now.elapsed);
+        let now = Moment { elapsed, ..now };
         let out = Vec::new();
         let mut turn = Turn { now, random, out };
         self.notice_sleep(&mut turn);
@@ -576,7 +586,9 @@ impl Session {
     }
 
     fn forget_device(&mut self, turn: &mut Turn) {
-        if self.credentials.device.take().is_some() {
+        if let Some(device) = self.credentials.device.take() {
+            self.given_up = Some(device);
+            self.tries.device_alone = false;
             self.tries.device_lost = true;
             turn.out.push(Output::Keep(Kept::NoDeviceToken));
         }
@@ -715,7 +727,7 @@ impl Session {
 
     fn retry(&mut self, credentials: Option<Credentials>, turn: &mut Turn) {
         if let Some(credentials) = credentials
-            && credentials != self.credentials
+            && !self.has(&credentials)
         {
             self.credentials = credentials;
             self.refused_at = None;
@@ -734,7 +746,8 @@ impl Session {
             // Asking again and again with a wrong token is how a lock-out comes about.
             let refused = self.refused_at.map_or(0, |at| {
                 let passed = turn.now.wall.0.saturating_sub(at.0);
-                (REFUSED_FOR - passed).clamp(0, REFUSED_FOR).cast_unsigned()
+                let left = REFUSED_FOR.saturating_sub(passed);
+                left.clamp(0, REFUSED_FOR).cast_unsigned()
             });
             self.wait(refused, turn);
             if refused == 0 && self.locked_until <= turn.now.elapsed {

@@ -6,7 +6,6 @@ use crate::{
     dialects::{Carry, Context, name, tidy},
     usage::{Fault, Line},
 };
-use std::borrow::Cow;
 
 /// One pushed message; its text was passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
             line: Line::Broken(Fault::NotJson),
         };
     };
-    let text = |value: Value<'_>| value.text().map(Cow::into_owned).unwrap_or_default();
+    let text = |value: Value<'_>| name(value.text().unwrap_or_default()).into_owned();
     let context = Context {
         session: text(event.session),
         agent: text(event.agent),
@@ -53,7 +52,7 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
         Err(Line::Observation(never)) => Line::Observation(Box::new(never.into_owned())),
     };
     Pushed {
-        key: event.key.text().map(name).unwrap_or_default().into_owned(),
+        key: text(event.key),
         event: text(event.id),
         line,
     }
@@ -201,6 +200,20 @@ mod tests {
                 line,
                 "{payload}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_name_is_none() {
+        let mut payload = assistant();
+        let long = "long ".repeat(1_000);
+        for member in ["sessionKey", "agentId", "messageId"] {
+            payload[member] = json!(long);
+        }
+        let pushed = parse(payload.to_string().as_bytes(), 5);
+        let seen = observation(&payload);
+        for kept in [&*pushed.key, &pushed.event, &seen.agent] {
+            assert_eq!(kept, format!("{}…", &long[..256]));
         }
     }
 

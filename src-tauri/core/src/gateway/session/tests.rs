@@ -347,6 +347,23 @@ fn somebody_impatient_causes_no_lock_out() {
     assert_eq!(desk.delay(), Some(SPACING));
 }
 
+/// The disk is full: what was given up still stands in the file, and is found there every few seconds.
+#[test]
+fn a_token_that_was_given_up_is_nothing_new() {
+    let mut desk = Desk::new(credentials(true, true));
+    for _ in 0..2 {
+        let request = desk.connect();
+        desk.refuse(&request, &error("AUTH_TOKEN_MISMATCH"));
+    }
+    assert!(desk.session.is_stopped());
+    let found = credentials(true, true);
+    assert!(desk.session.has(&found));
+    assert_eq!(desk.say(Input::Retry(Some(found))), []);
+    assert_eq!(desk.delay(), Some(REFUSED_FOR.cast_unsigned()));
+    let request = desk.connect();
+    assert_eq!(request["params"]["auth"], json!({ "token": SHARED }));
+}
+
 #[test]
 fn what_another_process_was_just_refused_is_not_tried() {
     let mut desk = Desk::new(credentials(true, false));
@@ -533,6 +550,30 @@ fn a_clock_that_is_set_back_stops_nothing() {
     desk.now.wall = desk.now.wall.plus(-3_600_000);
     assert_eq!(desk.say(Input::Timer), []);
     assert_eq!(desk.delay(), Some(60_000));
+}
+
+#[test]
+fn a_counting_clock_that_goes_back_stands_still() {
+    let mut desk = Desk::connected(credentials(true, true));
+    desk.pass(40_000);
+    desk.now.elapsed = 0;
+    assert_eq!(desk.say(Input::Heard), []);
+    assert_eq!(desk.session.due(), Some(100_000));
+    desk.say(Input::Closed { code: None });
+    assert_eq!(desk.session.due(), Some(41_000));
+}
+
+#[test]
+fn a_refusal_from_a_time_to_come_is_as_good_as_a_new_one() {
+    let mut desk = Desk::new(credentials(true, false));
+    let request = desk.connect();
+    desk.refuse(&request, &error("AUTH_TOKEN_MISMATCH"));
+    for wall in [i64::MIN, i64::MAX] {
+        desk.now.wall = UnixMillis(wall);
+        desk.say(Input::Retry(None));
+        let longest = REFUSED_FOR.cast_unsigned();
+        assert!(desk.delay().is_some_and(|delay| delay <= longest));
+    }
 }
 
 #[test]

@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| clawspend_tests::fuzz::gateway_session::check(data));
