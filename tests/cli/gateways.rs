@@ -54,11 +54,13 @@ fn each_difference_is_named_and_they_add_up() {
             "schema": "clawspend.reconcile/1", "timezone": "UTC", "since": "2026-11-19", "until": "2026-11-20",
             "days": [
                 {
-                    "day": "2026-11-19", "gateway": "home", "ours_usd": "0.000000000", "gateway_usd": "0.000000000",
+                    "day": "2026-11-19", "gateway": "home", "ours_usd": "0.000000000", "from_totals_usd": "0.000000000",
+                    "gateway_usd": "0.000000000",
                     "difference_usd": "0.000000000", "as_of": 1_795_178_748_276_i64, "causes": [],
                 },
                 {
-                    "day": "2026-11-20", "gateway": "home", "ours_usd": "0.084450000", "gateway_usd": "0.075630000",
+                    "day": "2026-11-20", "gateway": "home", "ours_usd": "0.084450000", "from_totals_usd": "0.000000000",
+                    "gateway_usd": "0.075630000",
                     "difference_usd": "-0.008820000", "as_of": 1_795_178_748_276_i64,
                     "causes": [{
                         "cause": "not_fresh", "usd": "-0.008820000",

@@ -120,7 +120,7 @@ total                    2    800     300       5,000            0   12,222  ≥
 
 ≥: the price of 1 response is not known; tokens are counted, cost is not.
 
-unsplit: tokens of which the log says only the sum, not the kind.
+unsplit: tokens of which only the sum is known, not the kind.
 ";
     assert_eq!(told, expected);
     let told = home.tell("today");

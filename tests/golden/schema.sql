@@ -71,6 +71,20 @@ CREATE TABLE files (
   blank INTEGER NOT NULL,
   broken INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE heard (
+  gateway INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  provider INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  forgotten INTEGER NOT NULL,
+  responses INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  recorded INTEGER NOT NULL,
+  unstated INTEGER NOT NULL,
+  computed INTEGER NOT NULL,
+  PRIMARY KEY (gateway, at, provider, model, agent, forgotten)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE looks (
   source INTEGER NOT NULL,
   since INTEGER NOT NULL,
@@ -133,10 +147,27 @@ CREATE TABLE remote_models (
   missing INTEGER NOT NULL,
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE remote_sessions (
+  session TEXT NOT NULL,
+  gateway TEXT NOT NULL,
+  PRIMARY KEY (session, gateway)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE responses (
   id INTEGER PRIMARY KEY,
   seen BLOB NOT NULL
 ) STRICT;
+CREATE TABLE rests (
+  day INTEGER NOT NULL,
+  gateway INTEGER NOT NULL,
+  provider INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  agent INTEGER NOT NULL,
+  responses INTEGER NOT NULL,
+  unpriced INTEGER NOT NULL,
+  cost INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  PRIMARY KEY (day, gateway, provider, model, agent)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE rollups (
   slot INTEGER NOT NULL,
   owner INTEGER NOT NULL,

@@ -6,3 +6,4 @@ mod hour;
 mod ledger;
 mod prices;
 mod reconcile;
+mod rests;

@@ -1,9 +1,12 @@
 //! `clawspend explain`.
 
 use crate::{
-    Bar, Failure, environment, note_all,
+    Bar, Failure, environment,
+    json::figures,
+    note_all,
     prices::{origin, plain, since, why},
     print, refresh,
+    report::cost,
     table::{Align, count, responses, table, visible},
 };
 use clawspend_core::{
@@ -11,10 +14,12 @@ use clawspend_core::{
     ledger::{
         listing::{Response, Spot, SpotKind},
         query::Dimension,
+        rests::Rest,
     },
     money::NanoUsd,
     pricing::{Class, CostRule, Priced, Receipt},
     report::Column,
+    summary::Amount,
     time::UnixMillis,
 };
 use jiff::tz::TimeZone;
@@ -72,21 +77,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         });
     }
     let now = UnixMillis::now();
-    let remarks = match subject {
-        Subject::Day(day) => reader.remarks(day, day, now)?,
-        _ => Vec::new(),
+    let (remarks, rests) = match subject {
+        Subject::Day(day) => (reader.remarks(day, day, now)?, reader.rests(day, day)?),
+        _ => Default::default(),
     };
-    let remarks: String = remarks.iter().map(|it| format!("\n{it}\n")).collect();
+    let remarks = remarks.iter().map(|it| format!("\n{}\n", visible(it)));
+    let remarks: String = remarks.collect();
     print(&if arguments.json {
         let entries: Vec<Value> = found
             .iter()
             .map(|response| entry(&reader.explained(response), None))
             .collect();
-        line(&json!({ "schema": "clawspend.explain/1", "responses": entries }))
+        let rests: Vec<Value> = rests.iter().map(rest_json).collect();
+        line(
+            &json!({ "schema": "clawspend.explain/1", "responses": entries, "gateway_totals": rests }),
+        )
     } else {
         several(
             &mut reader,
             &found,
+            &rests,
             if arguments.all { usize::MAX } else { ROWS },
         ) + &remarks
     })
@@ -139,10 +149,11 @@ fn one(explained: &Explained<'_>, copies: &Copies, zone: &TimeZone) -> String {
         text += &format!("  {}\n      {}\n", place(&copy.spot), part(copy, zone));
     }
     for spot in &copies.gone {
-        text += &format!(
-            "  {}\n      counted when it was read; no longer there\n",
-            place(spot)
-        );
+        let why = match spot.kind {
+            SpotKind::Pushed => "counted when the gateway told it; no log here has it",
+            _ => "counted when it was read; no longer there",
+        };
+        text += &format!("  {}\n      {why}\n", place(spot));
     }
     for (path, why) in &copies.unread {
         text += &format!(
@@ -169,6 +180,7 @@ fn place(spot: &Spot) -> String {
         SpotKind::Archive => {
             format!("{path}, archive of session {session}, byte {offset} of the unpacked text")
         }
+        SpotKind::Pushed => format!("{path}, session {session}"),
     }
 }
 
@@ -306,9 +318,9 @@ const fn class(class: Class) -> &'static str {
     }
 }
 
-/// What many responses come to: a line for each price, then the dearest responses.
-fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
-    if found.is_empty() {
+/// What many responses come to: a line for each price, then the dearest responses, then what only gateways' totals tell.
+fn several(reader: &mut Reader, found: &[Response], rests: &[Rest], most: usize) -> String {
+    if found.is_empty() && rests.is_empty() {
         return "No response is known.\n".to_owned();
     }
     let zone = reader.zone().0.clone();
@@ -337,7 +349,19 @@ fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
             ]);
         }
     }
-    let all = found.len() as u64;
+    for rest in rests {
+        let price = format!("total of gateway {}", rest.gateway);
+        let key = [&*rest.model, &price, "all", ""].map(str::to_owned);
+        let sum = sums.entry(key.to_vec()).or_default();
+        sum.0 += rest.amount.tokens.total();
+        if rest.amount.unpriced_responses < rest.amount.responses {
+            sum.1 = Some(sum.1.unwrap_or_default() + rest.amount.cost);
+        }
+        total += rest.amount.cost;
+        unknown += rest.amount.unpriced_responses;
+    }
+    let of_rests: u64 = rests.iter().map(|rest| rest.amount.responses).sum();
+    let all = found.len() as u64 + of_rests;
     let total = match unknown {
         0 => format!("${total}"),
         some if some == all => "unknown".to_owned(),
@@ -386,6 +410,10 @@ fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
         total,
     ];
     text += &table(&heads, &rows, Some(&sum));
+    text += &by_gateway(rests, &zone);
+    if found.is_empty() {
+        return text;
+    }
     text += "\n";
     let heads = [
         ("response", Align::Left),
@@ -402,6 +430,42 @@ fn several(reader: &mut Reader, found: &[Response], most: usize) -> String {
         );
     }
     text
+}
+
+/// What only the totals of each gateway tell; it has no receipt.
+fn by_gateway(rests: &[Rest], zone: &TimeZone) -> String {
+    let mut sums: BTreeMap<&str, (Amount, UnixMillis)> = BTreeMap::new();
+    for rest in rests {
+        let sum = sums
+            .entry(&rest.gateway)
+            .or_insert((Amount::default(), rest.updated_at));
+        sum.0 += rest.amount;
+    }
+    let lines = sums.iter().map(|(gateway, (amount, at))| {
+        let local = at.timestamp().to_zoned(zone.clone());
+        format!(
+            "\nGateway {}: {}, {} as it counts them by day, as of {}; they were made while Clawspend was not listening.\n",
+            visible(gateway),
+            responses(amount.responses),
+            cost(amount),
+            local.strftime("%Y-%m-%d %H:%M")
+        )
+    });
+    lines.collect()
+}
+
+fn rest_json(rest: &Rest) -> Value {
+    let mut object = figures(&rest.amount);
+    for (name, text) in [
+        ("gateway", &rest.gateway),
+        ("agent", &rest.agent),
+        ("provider", &rest.provider),
+        ("model", &rest.model),
+    ] {
+        object.insert(name.into(), (**text).into());
+    }
+    object.insert("as_of".into(), rest.updated_at.0.into());
+    object.into()
 }
 
 /// What a response adds to the sums: keys of model, price, what, and rate; tokens; money, which adds up to its cost.

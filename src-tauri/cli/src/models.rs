@@ -102,6 +102,7 @@ fn unpriced(models: &[SeenModel], config_file: &Path) -> String {
         Gap::UnsplitTokens,
         Gap::UnknownMode,
         Gap::NotRecorded,
+        Gap::PriceMissingThere,
     ] {
         if models.iter().any(|model| model.gaps.contains_key(&gap)) {
             text += &format!("\nWhere {}: {}.\n", gap.describe(), gap.advice());

@@ -61,6 +61,7 @@ fn as_json(told: &Reconciliation, zone_name: &str, since: Date, until: Date) -> 
             "day": day.day.to_string(),
             "gateway": day.gateway,
             "ours_usd": day.ours.to_string(),
+            "from_totals_usd": day.rest.to_string(),
             "gateway_usd": day.theirs.to_string(),
             "difference_usd": (day.theirs - day.ours).to_string(),
             "as_of": day.updated_at,

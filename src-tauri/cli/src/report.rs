@@ -134,6 +134,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
         }
     }
+    if passes(&arguments.only, Column::Source, Source::OpenClaw.as_str()) {
+        for remark in reader.gateway_remarks(since, last, now)? {
+            text += &format!("\n{}\n", visible(&remark));
+        }
+    }
     print(&text)
 }
 
@@ -228,7 +233,7 @@ fn text(
         );
     }
     if unsplit {
-        text += "\nunsplit: tokens of which the log says only the sum, not the kind.\n";
+        text += "\nunsplit: tokens of which only the sum is known, not the kind.\n";
     }
     if !covered.is_empty() {
         let under = |plan: &Plan| format!("{} under {}", plan.source.title(), visible(&plan.name));

@@ -30,7 +30,7 @@ use crate::{
     pricing::{Gap, PriceBook, Prices, Terms},
     report::{Report, ReportRequest, report},
     summary::{Amount, BreakdownRow, DayAmounts, Summary, by_model, days_needed, summarise},
-    time::{Slot, UnixMillis, add_days, slots},
+    time::{Slot, UnixMillis, add_days, day_start},
     usage::{Fault, Source},
 };
 use jiff::{civil::Date, tz::TimeZone};
@@ -85,7 +85,7 @@ pub struct Unpriced {
     pub source: Source,
     /// All its responses, those with a price too.
     pub amount: Amount,
-    /// The beginning of the quarter hour of its latest response.
+    /// The beginning of the quarter hour of its latest response; of its day where a gateway counts it by day.
     pub last_at: UnixMillis,
     /// Why, and how many of them.
     pub gaps: Vec<GapCount>,
@@ -299,6 +299,9 @@ impl From<LedgerError> for ApiError {
 /// Rows of a breakdown table that the window gets at most.
 const BREAKDOWN_ROWS: usize = 200;
 
+/// All days.
+const EVER: (Date, Date) = (Date::MIN, Date::MAX);
+
 /// A reader of the ledger, as the window and the command line are.
 #[derive(Debug)]
 pub struct Reader {
@@ -451,15 +454,17 @@ impl Reader {
         let mut models = Breakdown::default();
         let mut projects = Breakdown::default();
         let mut sessions = Breakdown::default();
-        self.ledger
-            .each_rollup(slots(since, summary.day, &self.zone), |row| {
-                let project = row.name(Dimension::Project);
-                models.add(row.name(Dimension::Model), None, row);
-                projects.add(project, None, row);
-                sessions.add(row.name(Dimension::Session), Some(project), row);
-            })?;
+        let zone = &self.zone;
+        self.ledger.each_sum(since, summary.day, zone, |day, row| {
+            // Of what a gateway counts by day, the hour is not known.
+            let slot = row.slot.unwrap_or_else(|| day_start(day, zone).slot());
+            let project = row.name(Dimension::Project);
+            models.add(row.name(Dimension::Model), None, row, slot);
+            projects.add(project, None, row, slot);
+            sessions.add(row.name(Dimension::Session), Some(project), row, slot);
+        })?;
         let by_model = models.rows(&mut self.ledger, usize::MAX)?;
-        let unpriced = self.unpriced(slots(since, summary.day, &self.zone))?;
+        let unpriced = self.unpriced((since, summary.day))?;
         let roots = self
             .ledger
             .state(state::ROOTS)?
@@ -502,7 +507,7 @@ impl Reader {
         );
         problems.extend(self.unused_prices()?);
         Ok(Doctor {
-            unpriced: self.unpriced(0..now.slot().0 + 1)?,
+            unpriced: self.unpriced((Date::MIN, now.day(&self.zone)))?,
             repriced: self.ledger.repriced()?,
             completeness: self.completeness(now)?,
             roots: follower.root_report(),
@@ -564,10 +569,12 @@ impl Reader {
     ) -> Result<Vec<String>, ApiError> {
         let until = until.min(now.day(&self.zone));
         let known = self.completeness(now)?;
-        Ok(known
+        let mut remarks: Vec<String> = known
             .iter()
             .flat_map(|it| it.remarks(since, until))
-            .collect())
+            .collect();
+        remarks.extend(self.gateway_remarks(since, until, now)?);
+        Ok(remarks)
     }
 
     /// Every model that the ledger has seen, dearest first.
@@ -575,7 +582,8 @@ impl Reader {
     /// # Errors
     /// [`ApiError`].
     pub fn models(&mut self) -> Result<Vec<SeenModel>, ApiError> {
-        Ok(self.ledger.seen_models(0..i64::MAX, &mut self.prices)?)
+        let (zone, prices) = (&self.zone, &mut self.prices);
+        Ok(self.ledger.seen_models(EVER, zone, prices)?)
     }
 
     /// The subscriptions.
@@ -589,8 +597,9 @@ impl Reader {
         &mut self.prices
     }
 
-    fn unpriced(&mut self, slots: std::ops::Range<i64>) -> Result<Vec<Unpriced>, LedgerError> {
-        let mut models = self.ledger.seen_models(slots, &mut self.prices)?;
+    fn unpriced(&mut self, days: (Date, Date)) -> Result<Vec<Unpriced>, LedgerError> {
+        let (zone, prices) = (&self.zone, &mut self.prices);
+        let mut models = self.ledger.seen_models(days, zone, prices)?;
         models.retain(|model| !model.gaps.is_empty());
         models.sort_by_key(|model| std::cmp::Reverse(model.amount.unpriced_responses));
         let models = models.into_iter().map(|model| Unpriced {
@@ -613,7 +622,8 @@ impl Reader {
         if self.prices.terms().own.is_empty() {
             return Ok(None);
         }
-        let seen = self.ledger.seen_models(0..i64::MAX, &mut self.prices)?;
+        let (zone, prices) = (&self.zone, &mut self.prices);
+        let seen = self.ledger.seen_models(EVER, zone, prices)?;
         let book = PriceBook::embedded();
         let own = self.prices.terms().own.iter().filter(|own| {
             let means = |seen: &SeenModel| own.matches(book, &seen.provider, &seen.model).is_some();
@@ -703,7 +713,7 @@ pub(crate) fn summary(
 ) -> Result<Summary, LedgerError> {
     let (since, until) = days_needed(now, zone);
     let rows = ledger.days(since, until, zone, zone_name)?;
-    let first = ledger.first_slot()?.map(|slot| slot.start().day(zone));
+    let first = ledger.first_day(zone)?;
     Ok(summarise(
         &rows,
         first,
@@ -739,16 +749,16 @@ struct Sum {
 }
 
 impl Breakdown {
-    fn add(&mut self, name: Name, detail: Option<Name>, row: &Rollup) {
+    fn add(&mut self, name: Name, detail: Option<Name>, row: &Rollup, slot: Slot) {
         let sum = self.0.entry(name).or_insert(Sum {
             detail,
             source: Some(row.source),
             amount: Amount::default(),
-            last: row.slot,
+            last: slot,
         });
         sum.source = sum.source.filter(|source| *source == row.source);
         sum.amount += row.amount;
-        sum.last = sum.last.max(row.slot);
+        sum.last = sum.last.max(slot);
     }
 
     /// The dearest rows, their names looked up.

@@ -702,7 +702,7 @@ impl Engine {
         };
         let summary = crate::api::summary(ledger, now, &zone, &zone_name, &config.plans)?;
         // An empty ledger says nothing before the logs have been looked at.
-        let unknown = status.phase != Phase::Live && ledger.first_slot()?.is_none();
+        let unknown = status.phase != Phase::Live && ledger.first_day(&zone)?.is_none();
         let paused_until = crate::api::paused_until(ledger, now)?;
         let mut status = status;
         match &mut self.role {

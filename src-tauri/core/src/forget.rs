@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     environment::Environment,
     ingest::{Ingest, Opened},
-    ledger::{Ledger, LedgerError, query::Dimension},
+    ledger::{Ledger, LedgerError, query::Dimension, rests::Rest},
     pricing::Prices,
     report::{Column, Filter, passes},
     summary::Amount,
@@ -30,7 +30,9 @@ pub struct ForgetRequest {
 pub struct Choice {
     /// The ids whose responses all meet it.
     pub ids: Vec<u64>,
-    /// Their responses.
+    /// What meets it of what only gateways' totals tell.
+    pub rests: Vec<Rest>,
+    /// All those responses.
     pub chosen: Amount,
     /// The same by source and project.
     pub by_project: BTreeMap<(Source, Arc<str>), Amount>,
@@ -61,6 +63,19 @@ pub fn choose(
 ) -> Result<Choice, LedgerError> {
     let ForgetRequest { before, only, zone } = request;
     let mut choice = Choice::default();
+    let passes = |day: Date, value: &dyn Fn(Column) -> String| {
+        before.is_none_or(|before| day < before)
+            && only
+                .iter()
+                .all(|filter| passes(only, filter.column, &value(filter.column)))
+    };
+    choice.rests = ledger.rests(Date::MIN, Date::MAX)?;
+    choice
+        .rests
+        .retain(|rest| passes(rest.day, &|column| column.value_of_rest(rest, zone)));
+    for rest in choice.rests.clone() {
+        choice.add(Source::OpenClaw, "".into(), rest.day, rest.amount);
+    }
     let mut after = None;
     loop {
         let page = ledger.list_after(after, 4096)?;
@@ -71,11 +86,9 @@ pub fn choose(
         for listed in page {
             let mut meeting = listed.responses.clone();
             meeting.retain(|response| {
-                let value = |column: Column| column.value(response, zone);
-                before.is_none_or(|before| response.at.day(zone) < before)
-                    && only
-                        .iter()
-                        .all(|filter| passes(only, filter.column, &value(filter.column)))
+                passes(response.at.day(zone), &|column| {
+                    column.value(response, zone)
+                })
             });
             if meeting.is_empty() {
                 continue;
@@ -88,15 +101,19 @@ pub fn choose(
                     choice.stay += amount;
                     continue;
                 }
-                choice.chosen += amount;
                 let project = response.name(Dimension::Project).into();
-                let sum = choice.by_project.entry((response.source, project));
-                *sum.or_default() += amount;
-                let day = response.at.day(zone);
-                let (first, last) = choice.days.unwrap_or((day, day));
-                choice.days = Some((first.min(day), last.max(day)));
+                choice.add(response.source, project, response.at.day(zone), amount);
             }
         }
+    }
+}
+
+impl Choice {
+    fn add(&mut self, source: Source, project: Arc<str>, day: Date, amount: Amount) {
+        self.chosen += amount;
+        *self.by_project.entry((source, project)).or_default() += amount;
+        let (first, last) = self.days.unwrap_or((day, day));
+        self.days = Some((first.min(day), last.max(day)));
     }
 }
 
@@ -120,6 +137,6 @@ pub fn forget(
     let basis = ingest.ledger.basis()?;
     let mut prices = Prices::new(basis.map(|basis| basis.terms).unwrap_or_default());
     let choice = choose(&mut ingest.ledger, &mut prices, request)?;
-    let clean = ingest.forget(&choice.ids)?;
+    let clean = ingest.forget(&choice)?;
     Ok(Forgotten { choice, clean })
 }

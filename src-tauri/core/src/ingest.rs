@@ -6,6 +6,7 @@ use crate::{
     dialects::openclaw::pushed::Pushed,
     environment::{Environment, zone},
     follow::{Follower, Queue, kept::claude_days},
+    forget::Choice,
     ledger::{IngestLock, Ledger, LedgerError, Repriced, state},
     pricing::{Basis, Prices},
     time::UnixMillis,
@@ -213,18 +214,20 @@ impl Ingest {
         Ok(())
     }
 
-    /// Forgets all responses of these ids; see [`Ledger::forget`].
+    /// Forgets what was chosen; see [`Ledger::forget`].
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn forget(&mut self, ids: &[u64]) -> Result<bool, LedgerError> {
+    pub fn forget(&mut self, choice: &Choice) -> Result<bool, LedgerError> {
         let Self {
             ledger,
             zone,
             prices,
             ..
         } = self;
-        ledger.forget(ids, zone, &mut |one| prices.cost(one))
+        ledger.forget(&choice.ids, &choice.rests, zone, &mut |one| {
+            prices.cost(one)
+        })
     }
 }
 

@@ -3,13 +3,17 @@
 use crate::{
     alerts::{self, Episode, HourBurn, Situation, Top},
     config::Config,
-    ledger::{Ledger, LedgerError, query::Dimension, state},
+    ledger::{
+        Ledger, LedgerError,
+        query::{Dimension, Rollup},
+        state,
+    },
     money::NanoUsd,
     summary::Summary,
-    time::{UnixMillis, slots},
+    time::UnixMillis,
 };
 use jiff::tz::TimeZone;
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 /// Asks the alert rules; what they say is kept before anyone is told, so that a restart repeats nothing.
 pub(crate) fn judge(
@@ -40,28 +44,33 @@ fn situation(
     zone: &TimeZone,
 ) -> Result<Situation, LedgerError> {
     let burn = ledger.slot_costs(HourBurn::slots(now, zone))?;
-    let hour = now.slot().0 - 3..now.slot().0 + 1;
+    let (mut today, mut hour) = (Vec::new(), Vec::new());
+    ledger.each_sum(summary.day, summary.day, zone, |_, row| today.push(*row))?;
+    let slots = now.slot().0 - 3..now.slot().0 + 1;
+    ledger.each_rollup(slots, |row| hour.push(*row))?;
     Ok(Situation {
         now,
         day: summary.day,
         today: summary.today.cost,
         usual_day: summary.median_7d,
-        today_top: top(ledger, slots(summary.day, summary.day, zone))?,
+        today_top: top(ledger, &today)?,
         hour: HourBurn::measure(now, zone, &burn),
-        hour_top: top(ledger, hour)?,
+        hour_top: top(ledger, &hour)?,
     })
 }
 
-/// The session and the model that cost most in some time.
-fn top(ledger: &mut Ledger, time: Range<i64>) -> Result<Top, LedgerError> {
+/// The session and the model that cost most; of what a gateway counts by day, the session is not known.
+fn top(ledger: &mut Ledger, rows: &[Rollup]) -> Result<Top, LedgerError> {
     let mut sessions: HashMap<_, NanoUsd> = HashMap::new();
     let mut models: HashMap<_, NanoUsd> = HashMap::new();
-    ledger.each_rollup(time, |row| {
-        *sessions
-            .entry((row.name(Dimension::Project), row.name(Dimension::Session)))
-            .or_default() += row.amount.cost;
+    for row in rows {
+        if row.slot.is_some() {
+            *sessions
+                .entry((row.name(Dimension::Project), row.name(Dimension::Session)))
+                .or_default() += row.amount.cost;
+        }
         *models.entry(row.name(Dimension::Model)).or_default() += row.amount.cost;
-    })?;
+    }
     let mut found = Top::default();
     if let Some(((project, session), cost)) =
         sessions.into_iter().max_by_key(|(key, cost)| (*cost, *key))

@@ -4,7 +4,10 @@
 //! the figures are; what no step accounts for is said to be unexplained.
 
 use crate::{
-    gateway::remote::Figures, ledger::remote_days::KeptDay, money::NanoUsd, time::UnixMillis,
+    gateway::remote::{Figures, RemoteModel},
+    ledger::remote_days::KeptDay,
+    money::NanoUsd,
+    time::UnixMillis,
 };
 use jiff::{civil::Date, tz::TimeZone};
 use serde::Serialize;
@@ -85,6 +88,8 @@ pub struct Reconciled {
     pub day: Date,
     /// What the ledger says.
     pub ours: NanoUsd,
+    /// That part of it which only the gateway's own totals tell.
+    pub rest: NanoUsd,
     /// What the gateway says.
     pub theirs: NanoUsd,
     /// Of when its figures are.
@@ -93,10 +98,16 @@ pub struct Reconciled {
     pub causes: BTreeMap<Cause, NanoUsd>,
 }
 
-/// Explains a day. `mine` are our responses of the gateway, of this day in both zones at least; `all_read` tells that
-/// every log of this machine could be read.
+/// Explains a day. `mine` are our responses of the gateway, of this day in both zones at least; `rests` is what the
+/// ledger has of it from the gateway's own totals alone; `all_read` tells that every log of this machine could be read.
 #[must_use]
-pub fn reconcile(kept: &KeptDay, zone: &TimeZone, mine: &[Mine], all_read: bool) -> Reconciled {
+pub fn reconcile(
+    kept: &KeptDay,
+    zone: &TimeZone,
+    mine: &[Mine],
+    rests: &[RemoteModel],
+    all_read: bool,
+) -> Reconciled {
     let day = kept.figures.day;
     let sum = |mine: &[&Mine]| mine.iter().filter_map(|it| it.cost).sum::<NanoUsd>();
     let in_zone = |zone: &TimeZone| -> Vec<&Mine> {
@@ -132,6 +143,13 @@ pub fn reconcile(kept: &KeptDay, zone: &TimeZone, mine: &[Mine], all_read: bool)
         of_model.1 += row.figures;
         told += row.figures.cost;
     }
+    // The rest is theirs and ours alike: what is left of theirs is to be compared with what was heard.
+    let mut rest = NanoUsd::ZERO;
+    for row in rests {
+        let of_model = models.entry((&row.provider, &row.model)).or_default();
+        of_model.1 = of_model.1.without(row.figures);
+        rest += row.figures.cost;
+    }
     let rounding = models.len() as u64;
     for (mine, theirs) in models.values() {
         steps.model(mine, theirs, kept.logs_here && all_read);
@@ -141,7 +159,8 @@ pub fn reconcile(kept: &KeptDay, zone: &TimeZone, mine: &[Mine], all_read: bool)
     Reconciled {
         gateway: kept.gateway.clone(),
         day,
-        ours,
+        ours: ours + rest,
+        rest,
         theirs: kept.figures.cost,
         updated_at: kept.updated_at,
         causes: steps.0,
@@ -314,7 +333,7 @@ mod tests {
     }
 
     fn causes(kept: &KeptDay, mine: &[Mine]) -> Vec<(Cause, i64)> {
-        let told = reconcile(kept, &TimeZone::UTC, mine, true);
+        let told = reconcile(kept, &TimeZone::UTC, mine, &[], true);
         let difference = told.theirs - told.ours;
         assert_eq!(told.causes.values().copied().sum::<NanoUsd>(), difference);
         let causes = told.causes.into_iter();
@@ -517,6 +536,31 @@ mod tests {
         }
     }
 
+    /// Of four responses two were heard, and one of them costs 400 more here than its gateway says.
+    #[test]
+    fn what_only_the_gateways_totals_tell_is_ours_too_and_needs_no_cause() {
+        let kept = KeptDay {
+            logs_here: false,
+            ..theirs(400, 4_000, 4, 0)
+        };
+        let dearer = Mine {
+            cost: Some(NanoUsd(1_400)),
+            ..mine()
+        };
+        let rests = theirs(200, 2_000, 2, 0).figures.models;
+        let told = reconcile(&kept, &TimeZone::UTC, &[mine(), dearer], &rests, true);
+        let expected = Reconciled {
+            gateway: "home".into(),
+            day: date(2026, 11, 20),
+            ours: NanoUsd(4_400),
+            rest: NanoUsd(2_000),
+            theirs: NanoUsd(4_000),
+            updated_at: kept.updated_at,
+            causes: BTreeMap::from([(Cause::OtherPrices, NanoUsd(-400))]),
+        };
+        assert_eq!(told, expected);
+    }
+
     fn any_mine() -> impl Strategy<Value = Mine> {
         let cost = || prop::option::of((0..5_000_i64).prop_map(NanoUsd));
         let figures = (0..300_u64, cost(), cost(), 0..3_u32, 0..3_u32);
@@ -542,11 +586,14 @@ mod tests {
             (tokens, cost, total) in (0..900_u64, 0..9_000_i64, 0..9_000_i64),
             (missing, logs_here, all_read) in (0..3_u64, any::<bool>(), any::<bool>()),
             zone in prop::sample::select(vec!["UTC", "Asia/Kathmandu", "Pacific/Auckland", "nowhere"]),
+            rest in prop::option::of(0..9_000_i64),
         ) {
             let mut kept = KeptDay { zone: zone.into(), logs_here, ..theirs(tokens, cost, 3, missing) };
             kept.figures.models[0].model = "a".into();
             kept.figures.cost = NanoUsd(total);
-            let told = reconcile(&kept, &TimeZone::UTC, &mine, all_read);
+            let rests = rest.map(|cost| theirs(100, cost, 1, 0).figures.models);
+            let rests = rests.unwrap_or_default();
+            let told = reconcile(&kept, &TimeZone::UTC, &mine, &rests, all_read);
             let sum: NanoUsd = told.causes.values().copied().sum();
             prop_assert_eq!(sum, told.theirs - told.ours);
         }

@@ -5,9 +5,10 @@ use crate::{
         Ledger, LedgerError,
         listing::Response,
         query::{Dimension, Name},
+        rests::Rest,
     },
     summary::Amount,
-    time::{Slot, UnixMillis, slots, week_start},
+    time::{Slot, UnixMillis, week_start},
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
@@ -19,7 +20,7 @@ pub enum Column {
     /// Local day, `2026-11-20`.
     Day,
     /// Local hour with its offset from UTC, `2026-11-20T14:00+01:00`; the offset keeps apart the two hours
-    /// of one name when clocks go back.
+    /// of one name when clocks go back. Empty for what a gateway counts by day.
     Hour,
     /// ISO week, `2026-W47`.
     Week,
@@ -146,7 +147,7 @@ pub fn passes(only: &[Filter], column: Column, value: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cell<N> {
     Date(Date),
-    Hour(UnixMillis),
+    Hour(Option<UnixMillis>),
     Source(Source),
     Name(N),
 }
@@ -165,13 +166,7 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
     }
     // By all that is asked for, also what rows are only chosen by.
     let mut sums: BTreeMap<Vec<Cell<Name>>, Amount> = BTreeMap::new();
-    let mut last: Option<(i64, Date)> = None;
-    ledger.each_rollup(slots(request.since, request.until, zone), |row| {
-        let day = match last {
-            Some((slot, day)) if slot == row.slot.0 => day,
-            _ => row.slot.start().day(zone),
-        };
-        last = Some((row.slot.0, day));
+    ledger.each_sum(request.since, request.until, zone, |day, row| {
         let cells = asked
             .iter()
             .map(|column| column.cell(row.slot, day, zone, row.source, |of| row.name(of)));
@@ -220,10 +215,10 @@ pub fn report(ledger: &mut Ledger, request: ReportRequest) -> Result<Report, Led
 }
 
 impl Column {
-    /// What something of this quarter hour has in it.
+    /// What something of this quarter hour, if that is known, has in it.
     fn cell<N>(
         self,
-        slot: Slot,
+        slot: Option<Slot>,
         day: Date,
         zone: &TimeZone,
         source: Source,
@@ -233,7 +228,7 @@ impl Column {
             Self::Day => Cell::Date(day),
             Self::Week => Cell::Date(week_start(day)),
             Self::Month => Cell::Date(day.first_of_month()),
-            Self::Hour => Cell::Hour(hour_start(slot.start(), zone)),
+            Self::Hour => Cell::Hour(slot.map(|slot| hour_start(slot.start(), zone))),
             Self::Source => Cell::Source(source),
             Self::Of(dimension) => Cell::Name(name(dimension)),
         }
@@ -245,7 +240,8 @@ impl Column {
             Cell::Date(day) if self == Self::Week => iso_week(day),
             Cell::Date(day) if self == Self::Month => day.strftime("%Y-%m").to_string(),
             Cell::Date(day) => day.to_string(),
-            Cell::Hour(at) => at
+            Cell::Hour(None) => String::new(),
+            Cell::Hour(Some(at)) => at
                 .timestamp()
                 .to_zoned(zone.clone())
                 .strftime("%Y-%m-%dT%H:%M%:z")
@@ -261,7 +257,15 @@ impl Column {
         let slot = response.at.slot();
         let day = slot.start().day(zone);
         let name = |of| response.name(of);
-        let cell = self.cell(slot, day, zone, response.source, name);
+        let cell = self.cell(Some(slot), day, zone, response.source, name);
+        self.text(cell, zone).unwrap_or_else(str::to_owned)
+    }
+
+    /// The same of a rest.
+    #[must_use]
+    pub fn value_of_rest(self, rest: &Rest, zone: &TimeZone) -> String {
+        let name = |of| rest.name(of);
+        let cell = self.cell(None, rest.day, zone, Source::OpenClaw, name);
         self.text(cell, zone).unwrap_or_else(str::to_owned)
     }
 }

@@ -90,7 +90,7 @@ pub struct BreakdownRow {
     pub source: Option<Source>,
     /// Its sum.
     pub amount: Amount,
-    /// The beginning of the quarter hour of its latest response.
+    /// The beginning of the quarter hour of its latest response; of its day where a gateway counts it by day.
     pub last_at: UnixMillis,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     ingest::{Ingest, Opened, catch_up},
     ledger::{
         Ledger, LedgerError, WrongSum,
-        files::{Content, path_text},
+        files::{Content, HEARD, path_text},
         listing::{Listed, Response, Trace},
         query::Dimension,
         state,
@@ -40,6 +40,10 @@ pub enum Cause {
     LogUnreadable,
     /// A file that told of it lies outside the folders that are looked at today.
     FolderNotLookedAt,
+    /// A gateway told it, and no log here does: there is nothing to read again.
+    HeardFromGateway,
+    /// Only a gateway's own totals tell of it.
+    GatewayTotals,
     /// The user had it forgotten.
     Forgotten,
     /// The process that follows the logs has not read that far yet.
@@ -61,6 +65,8 @@ impl Cause {
             Self::LogRewritten => "the log was rewritten, or OpenClaw dropped it",
             Self::LogUnreadable => "the log cannot be read now",
             Self::FolderNotLookedAt => "its folder is no longer looked at",
+            Self::HeardFromGateway => "heard from a gateway; there is no file to read again",
+            Self::GatewayTotals => "only a gateway's own totals tell of it",
             Self::Forgotten => "you had it forgotten",
             Self::NotReadYet => "the Clawspend that follows the logs has not read it yet",
             Self::PriceChanged => "the Clawspend that follows the logs goes by other prices",
@@ -163,6 +169,14 @@ pub fn verify(
         comparison.add_forgotten(id, &kept, &mut logs.ledger)?;
     }
 
+    let mut of_gateways = 0;
+    for rest in kept.rests(Date::MIN, Date::MAX)? {
+        let difference =
+            comparison.at(Cause::GatewayTotals, rest.day, Source::OpenClaw, rest.model);
+        difference.ledger += rest.amount;
+        of_gateways += rest.amount.responses;
+    }
+
     let copy = folder.path().join("copy.sqlite");
     kept.copy_to(&copy)?;
     let (copy, _) = Ledger::open(&copy)?;
@@ -171,7 +185,7 @@ pub fn verify(
     Ok(Verified {
         timezone,
         files: logs.ledger.file_sizes()?.len() as u64,
-        ledger: in_ledger,
+        ledger: in_ledger + of_gateways,
         logs: in_logs,
         differences: comparison.differences.into_values().collect(),
     })
@@ -414,6 +428,13 @@ impl Proofs {
 
     /// Why the copies that the ledger remembers are not those that the logs tell of now.
     fn cause(&mut self, kept: &[Trace], now: &[Trace]) -> Cause {
+        let (pushed, read): (Vec<&Trace>, _) = kept
+            .iter()
+            .partition(|trace| trace.path.starts_with(HEARD));
+        if !pushed.is_empty() && read.is_empty() && now.is_empty() {
+            return Cause::HeardFromGateway;
+        }
+        let kept = read;
         let of_file = kept.iter().find_map(|trace| self.of_file(&trace.path));
         let removed = || {
             let of_database = kept.iter().filter(|trace| is_database(&trace.path));

@@ -88,7 +88,7 @@ source: Source | null,
  */
 amount: Amount, 
 /**
- * The beginning of the quarter hour of its latest response.
+ * The beginning of the quarter hour of its latest response; of its day where a gateway counts it by day.
  */
 last_at: UnixMillis, };
 
@@ -170,7 +170,7 @@ models: Array<ModelAmount>, };
 /**
  * Why responses have no cost, as far as their sums tell.
  */
-export type Gap = "unknown_model" | "unsplit_tokens" | "unknown_mode" | "not_recorded";
+export type Gap = "unknown_model" | "unsplit_tokens" | "unknown_mode" | "not_recorded" | "price_missing_there";
 
 /**
  * Responses without a cost, for one reason.
@@ -671,7 +671,7 @@ source: Source,
  */
 amount: Amount, 
 /**
- * The beginning of the quarter hour of its latest response.
+ * The beginning of the quarter hour of its latest response; of its day where a gateway counts it by day.
  */
 last_at: UnixMillis, 
 /**

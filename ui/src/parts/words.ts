@@ -8,11 +8,12 @@ const gaps: Record<Exclude<Gap, 'unknown_model'>, string> = {
   unsplit_tokens: 'only the total of their tokens is known',
   unknown_mode: 'no price is known for their mode (fast, batch or web search) with this model',
   not_recorded: 'their log states no cost, and only that counts',
+  price_missing_there: 'the gateway that counted them knows no price for the model',
 };
 
 /** Why responses have no cost: a sentence for each reason, with how many there are. */
 export function unpricedSentences(unpriced: Unpriced[]): { message: string; responses: number }[] {
-  const reasons: Gap[] = ['unknown_model', 'unsplit_tokens', 'unknown_mode', 'not_recorded'];
+  const reasons: Gap[] = ['unknown_model', 'unsplit_tokens', 'unknown_mode', 'not_recorded', 'price_missing_there'];
   return reasons.flatMap((gap) => {
     const models = unpriced.filter((model) => model.gaps.some((each) => each.gap === gap));
     if (models.length === 0) return [];

@@ -3,15 +3,19 @@
 use super::{ApiError, Progress, Reader};
 use crate::{
     follow::search,
-    ledger::{query::Dimension, quotas::KeptQuota, remote_days::KeptDay},
+    gateway::{gateways, remote::RemoteModel},
+    ledger::{query::Dimension, quotas::KeptQuota, remote_days::KeptDay, rests::Rest},
+    money::grouped,
     reconcile::{Mine, Reconciled, reconcile},
-    time::add_days,
+    summary::Amount,
+    time::{UnixMillis, add_days, day_start},
     usage::Source,
 };
 use jiff::civil::Date;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
+    sync::Arc,
 };
 
 /// Both totals of each day of each gateway.
@@ -51,6 +55,63 @@ impl Reader {
         Ok(self.ledger.remote_days(since, until)?)
     }
 
+    /// What gateways count of these days beyond what was heard from them, in order of day, gateway, provider, model and
+    /// agent.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn rests(&mut self, since: Date, until: Date) -> Result<Vec<Rest>, ApiError> {
+        Ok(self.ledger.rests(since, until)?)
+    }
+
+    /// What a total over these days may lack of gateways whose logs are elsewhere, or has from their own totals alone, in
+    /// sentences.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub fn gateway_remarks(
+        &mut self,
+        since: Date,
+        until: Date,
+        now: UnixMillis,
+    ) -> Result<Vec<String>, ApiError> {
+        let mut remarks = Vec::new();
+        let mut sums: BTreeMap<Arc<str>, Amount> = BTreeMap::new();
+        for rest in self.ledger.rests(since, until)? {
+            *sums.entry(rest.gateway).or_default() += rest.amount;
+        }
+        for (gateway, amount) in &sums {
+            remarks.push(format!(
+                "OpenClaw: {} known from the totals of the gateway {gateway} alone; they count copies in forked sessions \
+                 again, which cannot be seen from outside.",
+                told(amount)
+            ));
+        }
+        let until = day_start(add_days(until, 1), &self.zone).min(now.plus(-OLD_MILLIS));
+        let mut latest = self.ledger.remote_latest()?;
+        latest.retain(|(_, updated_at)| *updated_at < until);
+        if latest.is_empty() {
+            return Ok(remarks);
+        }
+        let (followed, _) = gateways(&self.environment, &self.config);
+        for (gateway, updated_at) in latest {
+            if followed.iter().any(|it| it.name == gateway) {
+                remarks.push(format!(
+                    "OpenClaw: the gateway {gateway} last told what it counts at {}; what was spent there since and not heard \
+                     is not in.",
+                    self.clock(updated_at)
+                ));
+            }
+        }
+        Ok(remarks)
+    }
+
+    /// A time for people, to the minute.
+    fn clock(&self, at: UnixMillis) -> String {
+        let local = at.timestamp().to_zoned(self.zone.clone());
+        local.strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
     /// Compares what gateways count on these days with the ledger; searches the logs for copies where they are here.
     ///
     /// # Errors
@@ -78,6 +139,7 @@ impl Reader {
             (Sessions::new(), Vec::new())
         };
         let by_gateway = self.mine(around, &sessions)?;
+        let rests = self.ledger.rests(since, until)?;
         let days = days.iter().map(|day| {
             let here = if day.logs_here {
                 by_gateway.get("")
@@ -86,7 +148,9 @@ impl Reader {
             };
             let pushed = by_gateway.get(&*day.gateway);
             let mine: Vec<Mine> = here.into_iter().chain(pushed).flatten().cloned().collect();
-            reconcile(day, &self.zone, &mine, unread.is_empty())
+            let of_day = |it: &&Rest| *it.gateway == *day.gateway && it.day == day.figures.day;
+            let rests: Vec<RemoteModel> = rests.iter().filter(of_day).map(Rest::told).collect();
+            reconcile(day, &self.zone, &mine, &rests, unread.is_empty())
         });
         Ok(Reconciliation {
             days: days.collect(),
@@ -173,6 +237,24 @@ impl Reader {
         })?;
         Ok(by_gateway)
     }
+}
+
+/// A connected gateway is asked every few minutes; what it told longer ago than this is worth a word.
+const OLD_MILLIS: i64 = 15 * 60_000;
+
+/// What some responses came to, and the verb behind them.
+fn told(amount: &Amount) -> String {
+    let (plural, are) = match amount.responses {
+        1 => ("", "is"),
+        _ => ("s", "are"),
+    };
+    let cost = match amount.unpriced_responses {
+        0 => amount.cost.display(),
+        all if all == amount.responses => "cost unknown".to_owned(),
+        _ => format!("at least {}", amount.cost.display()),
+    };
+    let responses = grouped(amount.responses);
+    format!("{responses} response{plural} of these days ({cost}) {are}")
 }
 
 /// What to do when no gateway has told anything.

@@ -103,7 +103,7 @@ impl std::ops::AddAssign for Figures {
 }
 
 impl Figures {
-    fn without(self, other: Self) -> Self {
+    pub(crate) fn without(self, other: Self) -> Self {
         Self {
             tokens: self.tokens.saturating_sub(other.tokens),
             cost: self.cost - other.cost,

@@ -52,7 +52,7 @@ pub(crate) const BROKEN_PLACES: u64 = 100;
 pub(super) const REPLACED: &str = " (replaced #";
 
 /// Stands before the name of a gateway in the row that counts what it pushed.
-pub(super) const HEARD: &str = "gateway:";
+pub(crate) const HEARD: &str = "gateway:";
 
 /// What the records of a file, or of all files, came to; every record is in exactly one.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,15 +320,16 @@ impl Ledger {
         })
     }
 
-    /// Path and size of the files that are there.
+    /// Path and size of the files that are there, without what stands for gateways.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn file_sizes(&self) -> Result<Vec<FileSize>, LedgerError> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT path, size FROM files WHERE NOT gone")?;
-            let rows = statement.query_map([], |row| {
+            let mut statement = connection.prepare_cached(
+                "SELECT path, size FROM files WHERE NOT gone AND substr(path, 1, length(?1)) <> ?1",
+            )?;
+            let rows = statement.query_map([HEARD], |row| {
                 Ok(FileSize {
                     path: row.get(0)?,
                     size: unsigned(row, 1)?,

@@ -1,7 +1,8 @@
 //! The only way anything leaves the ledger: the user's explicit wish.
 //!
 //! Of a forgotten response only its id is left, or a hash of what tells it apart from others of that id, so that no log
-//! brings it back, and of a session without any other only a hash of its id, as a row of `sessions` with a negative number. Texts that nothing else refers to leave with
+//! brings it back, and of a session without any other only a hash of its id, as a row of `sessions` with a negative number.
+//! Of what a gateway told, its amounts stay in `heard`, by model, so that its totals do not bring it back. Texts that nothing else refers to leave with
 //! them, the file's free space too.
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     files::REPLACED,
     names::{NameCache, NamesOn},
     responses::{Pricer, Tally, decode},
+    rests::{self, Rest},
     state,
 };
 use crate::{time::UnixMillis, usage::Source};
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 impl Ledger {
-    /// Forgets all responses of these ids, in one transaction. Only for the process that holds the ingest lock: any
+    /// Forgets all responses of these ids and these rests, in one transaction. Only for the process that holds the ingest lock: any
     /// other that writes might still know numbers of texts that are gone. False when a reader kept the file's
     /// old pages from being overwritten.
     ///
@@ -30,6 +32,7 @@ impl Ledger {
     pub fn forget(
         &mut self,
         ids: &[u64],
+        rests: &[Rest],
         zone: &TimeZone,
         price: &mut Pricer<'_>,
     ) -> Result<bool, LedgerError> {
@@ -46,7 +49,7 @@ impl Ledger {
                 let row = [id.cast_signed()];
                 let known: Option<Vec<u8>> = select.query_row(row, |row| row.get(0)).optional()?;
                 if let Some(known) = decode(&known.unwrap_or_default())? {
-                    tally.count(&known, -1)?;
+                    tally.forget(&known)?;
                     tally.settle(zone)?;
                     delete.execute(row)?;
                     for trace in known.traces(*id) {
@@ -58,11 +61,16 @@ impl Ledger {
                     }
                 }
             }
+            for rest in rests {
+                let span = spans.entry(Source::OpenClaw).or_insert((rest.at, rest.at));
+                *span = (span.0.min(rest.at), span.1.max(rest.at));
+            }
             if !spans.is_empty() {
                 let spans = serde_json::to_string(&spans).unwrap_or_default();
                 state::set(connection, state::FORGOTTEN, &spans)?;
             }
             tally.finish(zone)?;
+            rests::forget(&mut names.on(connection), rests)?;
             sweep(&mut names.on(connection))
         })?;
         self.names = NameCache::default();
@@ -183,6 +191,7 @@ fn sweep(names: &mut NamesOn<'_>) -> rusqlite::Result<()> {
             "INSERT INTO sessions VALUES (?1, ?2, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
             (trace(&text), source),
         )?;
+        connection.execute("DELETE FROM remote_sessions WHERE session = ?1", [text])?;
     }
     delete_files(connection, &used.paths)?;
     let mut texts = used.paths;
@@ -192,7 +201,10 @@ fn sweep(names: &mut NamesOn<'_>) -> rusqlite::Result<()> {
          UNION SELECT provider FROM calls UNION SELECT model FROM calls UNION SELECT api FROM calls
          UNION SELECT stop FROM calls UNION SELECT session FROM sessions UNION SELECT key FROM sessions
          UNION SELECT label FROM sessions UNION SELECT channel FROM sessions UNION SELECT chat_type FROM sessions
-         UNION SELECT created FROM sessions UNION SELECT parent FROM sessions UNION SELECT model FROM days",
+         UNION SELECT created FROM sessions UNION SELECT parent FROM sessions UNION SELECT model FROM days
+         UNION SELECT gateway FROM heard UNION SELECT provider FROM heard UNION SELECT model FROM heard
+         UNION SELECT agent FROM heard UNION SELECT gateway FROM rests UNION SELECT provider FROM rests
+         UNION SELECT model FROM rests UNION SELECT agent FROM rests",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

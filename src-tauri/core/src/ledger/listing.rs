@@ -4,6 +4,7 @@ use super::{
     Ledger, LedgerError,
     cluster::{Cluster, Group, Sighting, Texts as _},
     dimensions::FactsOf,
+    files::HEARD,
     forget::is_forgotten,
     names::NamesOn,
     query::Dimension,
@@ -56,6 +57,8 @@ pub enum SpotKind {
     Row,
     /// A line of a transcript in a database's archive table, by its first byte in the unpacked text.
     Archive,
+    /// What a gateway pushed: it lies nowhere that could be read again.
+    Pushed,
 }
 
 impl SpotKind {
@@ -67,6 +70,7 @@ impl SpotKind {
             (Source::OpenClaw, rank::LIVE_DB) => Self::Row,
             (Source::OpenClaw, rank::ARCHIVE_TABLE) => Self::Archive,
             (Source::OpenClaw, MIRROR_RANK) if path.ends_with(".sqlite") => Self::Row,
+            (Source::OpenClaw, _) if path.starts_with(HEARD) => Self::Pushed,
             _ if path.ends_with(".zst") => Self::Unpacked,
             _ => Self::Line,
         }
@@ -375,13 +379,15 @@ mod tests {
 
     #[test]
     fn what_an_offset_counts_is_known_by_where_it_lies() {
-        use SpotKind::{Archive, Line, Row, Unpacked};
+        use SpotKind::{Archive, Line, Pushed, Row, Unpacked};
         for (source, path, rank, kind) in [
             (Source::OpenClaw, "a.sqlite", rank::LIVE_DB, Row),
             (Source::OpenClaw, "linked.db", rank::LIVE_DB, Row),
             (Source::OpenClaw, "a.sqlite", rank::ARCHIVE_TABLE, Archive),
             (Source::OpenClaw, "a.sqlite", MIRROR_RANK, Row),
             (Source::OpenClaw, "a.jsonl", MIRROR_RANK, Line),
+            (Source::OpenClaw, "gateway:home", rank::GATEWAY, Pushed),
+            (Source::OpenClaw, "gateway:a.zst", MIRROR_RANK, Pushed),
             (Source::OpenClaw, "a.jsonl", rank::LIVE_FILE, Line),
             (
                 Source::OpenClaw,

@@ -19,6 +19,7 @@ pub mod quotas;
 mod recount;
 pub mod remote_days;
 mod responses;
+pub mod rests;
 mod rollups;
 pub mod seen;
 pub mod state;
@@ -46,6 +47,7 @@ const STEPS: &[&[&str]] = &[&[
     state::CREATE,
     looks::CREATE,
     remote_days::CREATE,
+    rests::CREATE,
     quotas::CREATE,
 ]];
 

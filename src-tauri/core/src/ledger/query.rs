@@ -4,13 +4,14 @@ use super::{
     Ledger, LedgerError,
     dimensions::{CallId, FactsOf, OwnerId, source, source_number},
     names::NameId,
-    rollups::{SUMS, amount, day_number, day_of_number},
+    rests,
+    rollups::{self, SUMS, amount, day_number, day_of_number},
     state,
 };
 use crate::{
     money::NanoUsd,
     summary::Amount,
-    time::{Slot, UnixMillis},
+    time::{Slot, UnixMillis, slots},
     usage::Source,
 };
 use jiff::{civil::Date, tz::TimeZone};
@@ -74,11 +75,11 @@ pub enum Dimension {
     Parent,
 }
 
-/// Sums of one quarter hour and all dimensions.
+/// Sums of one quarter hour, or of a day where no time is known, and all dimensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rollup {
-    /// The quarter hour.
-    pub slot: Slot,
+    /// The quarter hour; `None` of a rest: a gateway tells its totals by day.
+    pub slot: Option<Slot>,
     /// Whose responses.
     pub source: Source,
     /// By [`Dimension`], in its order.
@@ -96,8 +97,8 @@ impl Rollup {
 }
 
 impl Ledger {
-    /// The days `since..=until` of `zone`, in order of day, source and model. A range read where the ledger
-    /// counts in that zone, else summed up from the quarter hours.
+    /// The days `since..=until` of `zone`, in order of day, source and model, with the rests of gateways. A range read
+    /// where the ledger counts in that zone, else summed up from the quarter hours.
     ///
     /// # Errors
     /// [`LedgerError`].
@@ -115,22 +116,33 @@ impl Ledger {
         let mut names = self.names.on(&self.connection);
         let mut read = || {
             let mut statement = self.connection.prepare_cached(&format!(
-                "SELECT day, source, model, {SUMS} FROM days WHERE day BETWEEN ?1 AND ?2 ORDER BY day, source, model"
+                "SELECT day, source, model, {SUMS} FROM days WHERE day BETWEEN ?1 AND ?2
+                 UNION ALL SELECT day, {}, model, responses, unpriced, cost, 0, 0, 0, 0, 0, tokens FROM rests
+                   WHERE day BETWEEN ?1 AND ?2
+                 ORDER BY day, source, model",
+                source_number(Source::OpenClaw)
             ))?;
             let mut rows = statement.query([day_number(since), day_number(until)])?;
-            let mut found = Vec::new();
+            let mut found: Vec<DayRow> = Vec::new();
+            let mut last = None;
             let (mut number, mut day) = (day_number(since), since);
             while let Some(row) = rows.next()? {
                 let now: i64 = row.get(0)?;
                 if now != number {
                     (number, day) = (now, day_of_number(now));
                 }
-                found.push(DayRow {
-                    day,
-                    source: source(row.get(1)?),
-                    model: names.text(NameId(row.get(2)?))?,
-                    amount: amount(row, 3)?,
-                });
+                let key = (now, row.get(1)?, NameId(row.get(2)?));
+                let amount = amount(row, 3)?;
+                match found.last_mut() {
+                    Some(same) if last == Some(key) => same.amount += amount,
+                    _ => found.push(DayRow {
+                        day,
+                        source: source(key.1),
+                        model: names.text(key.2)?,
+                        amount,
+                    }),
+                }
+                last = Some(key);
             }
             Ok(found)
         };
@@ -144,8 +156,7 @@ impl Ledger {
         zone: &TimeZone,
     ) -> Result<Vec<DayRow>, LedgerError> {
         let mut days: BTreeMap<(Date, i64, Name), Amount> = BTreeMap::new();
-        self.each_rollup(crate::time::slots(since, until, zone), |row| {
-            let day = row.slot.start().day(zone);
+        self.each_sum(since, until, zone, |day, row| {
             *days
                 .entry((day, source_number(row.source), row.name(Dimension::Model)))
                 .or_default() += row.amount;
@@ -162,7 +173,57 @@ impl Ledger {
             .collect()
     }
 
-    /// Hands every rollup of these slots to `visit`, in order of time.
+    /// Hands everything that these days sum up from to `visit`, with its day: every rollup, in order of time, then the
+    /// rests of gateways.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn each_sum(
+        &mut self,
+        since: Date,
+        until: Date,
+        zone: &TimeZone,
+        mut visit: impl FnMut(Date, &Rollup),
+    ) -> Result<(), LedgerError> {
+        let mut last: Option<(Slot, Date)> = None;
+        self.each_rollup(slots(since, until, zone), |row| {
+            let slot = row.slot.unwrap_or(Slot(0));
+            let day = match last {
+                Some((known, day)) if known == slot => day,
+                _ => slot.start().day(zone),
+            };
+            last = Some((slot, day));
+            visit(day, row);
+        })?;
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT day, gateway, provider, model, agent, {} FROM rests WHERE day BETWEEN ?1 AND ?2 ORDER BY day",
+                rests::FIGURES
+            ))?;
+            let mut rows = statement.query([day_number(since), day_number(until)])?;
+            while let Some(row) = rows.next()? {
+                let mut names = [NameId::default(); 16];
+                for (column, dimension) in [
+                    (1, Dimension::Gateway),
+                    (2, Dimension::Provider),
+                    (3, Dimension::Model),
+                    (4, Dimension::Agent),
+                ] {
+                    names[dimension as usize] = NameId(row.get(column)?);
+                }
+                let rest = Rollup {
+                    slot: None,
+                    source: Source::OpenClaw,
+                    names,
+                    amount: rests::amount(row, 5)?,
+                };
+                visit(day_of_number(row.get(0)?), &rest);
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands every rollup of these slots to `visit`, in order of time. What has no time is not among them.
     ///
     /// # Errors
     /// [`LedgerError`].
@@ -183,7 +244,7 @@ impl Ledger {
                 let (owner, call) = (OwnerId(row.get(1)?), CallId(row.get(2)?));
                 let (source, names) = known.dimensions(owner, call, &mut facts)?;
                 visit(&Rollup {
-                    slot: Slot(row.get(0)?),
+                    slot: Some(Slot(row.get(0)?)),
                     source,
                     names,
                     amount: amount(row, 3)?,
@@ -248,17 +309,17 @@ impl Ledger {
         })
     }
 
-    /// The first quarter hour with a response.
+    /// The first day that anything is counted on.
     ///
     /// # Errors
     /// [`LedgerError`].
-    pub fn first_slot(&self) -> Result<Option<Slot>, LedgerError> {
+    pub fn first_day(&self, zone: &TimeZone) -> Result<Option<Date>, LedgerError> {
         self.read(|connection| {
-            connection
-                .query_row("SELECT MIN(slot) FROM rollups", [], |row| {
-                    row.get::<_, Option<i64>>(0)
-                })
-                .map(|slot| slot.map(Slot))
+            let least = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+            let slot = least("SELECT MIN(slot) FROM rollups")?;
+            let rest = least("SELECT MIN(day) FROM rests")?;
+            let slot = slot.map(|slot| Slot(slot).start().day(zone));
+            Ok(slot.into_iter().chain(rest.map(day_of_number)).min())
         })
     }
 
@@ -316,17 +377,11 @@ impl Ledger {
         })
     }
 
-    /// How many responses it holds.
+    /// How many responses it counts.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn response_count(&self) -> Result<u64, LedgerError> {
-        self.read(|connection| {
-            connection
-                .query_row("SELECT COALESCE(SUM(responses), 0) FROM days", [], |row| {
-                    row.get::<_, i64>(0)
-                })
-                .map(i64::cast_unsigned)
-        })
+        Ok(self.read(rollups::total)?.responses)
     }
 }

@@ -1,8 +1,8 @@
-//! Whether `rollups` and `days` are what the responses come to.
+//! Whether `rollups` and `days` are what the responses come to, and `rests` what they leave of gateways' totals.
 
 use super::{
     Ledger, LedgerError,
-    dimensions::source,
+    dimensions::{source, source_number},
     names::NameId,
     responses::{self, Pricer},
     rollups::{SUMS, amount, day_number, day_of_number},
@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 /// Sums of one day, source and model that are not what its responses come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongSum {
-    /// `rollups` or `days`.
+    /// `rollups`, `days` or `rests`.
     pub table: &'static str,
     /// The local day.
     pub day: Date,
@@ -60,7 +60,8 @@ impl Ledger {
         let found = self.write(|connection, names| {
             connection.execute_batch(
                 "CREATE TEMP TABLE kept_rollups AS SELECT * FROM rollups;
-                 CREATE TEMP TABLE kept_days AS SELECT * FROM days;",
+                 CREATE TEMP TABLE kept_days AS SELECT * FROM days;
+                 CREATE TEMP TABLE kept_rests AS SELECT * FROM rests;",
             )?;
             responses::recount(connection, names, zone, price)?;
             let rollups = wrong(
@@ -77,10 +78,21 @@ impl Ledger {
                 "SELECT * FROM {these}days EXCEPT SELECT * FROM {others}days",
                 |day| day,
             )?;
-            connection.execute_batch("DROP TABLE kept_rollups; DROP TABLE kept_days;")?;
+            let rests = wrong(
+                connection,
+                &format!(
+                    "SELECT day, {}, model, responses, unpriced, cost, 0, 0, 0, 0, 0, tokens FROM
+                       (SELECT * FROM {{these}}rests EXCEPT SELECT * FROM {{others}}rests)",
+                    source_number(Source::OpenClaw)
+                ),
+                |day| day,
+            )?;
+            connection.execute_batch(
+                "DROP TABLE kept_rollups; DROP TABLE kept_days; DROP TABLE kept_rests;",
+            )?;
             let mut names = names.on(connection);
             let mut found = Vec::new();
-            for (table, wrong) in [("rollups", rollups), ("days", days)] {
+            for (table, wrong) in [("rollups", rollups), ("days", days), ("rests", rests)] {
                 for ((day, from, model), [kept, counted]) in wrong {
                     found.push(WrongSum {
                         table,

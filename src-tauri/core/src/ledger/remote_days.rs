@@ -1,9 +1,12 @@
 //! Tables `remote_days` and `remote_models`: what gateways count by themselves, by day, as their last believable answers
-//! tell. It is never added to what the ledger counts.
+//! tell, and `remote_sessions`: which sessions are theirs. What of it nobody heard is for `rests`.
 
 use super::{
     Ledger, LedgerError,
     dimensions::source_number,
+    forget::is_forgotten_session,
+    names::{NameId, NamesOn},
+    rests,
     rollups::{day_number, day_of_number},
 };
 use crate::{
@@ -43,6 +46,11 @@ CREATE TABLE remote_models (
   missing INTEGER NOT NULL,
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE remote_sessions (
+  session TEXT NOT NULL,
+  gateway TEXT NOT NULL,
+  PRIMARY KEY (session, gateway)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// An answer that can be believed, about some days.
@@ -80,17 +88,29 @@ pub struct KeptDay {
 }
 
 impl Ledger {
-    /// Keeps an answer in place of what was known of its days, and tells whether the gateway's logs are read here. One that is older than that is passed over, unless
-    /// what is known is of a time to come: then the gateway's clock was set back.
+    /// Keeps an answer in place of what was known of its days, and tells whether the gateway's logs are read here. One
+    /// that is older than that is passed over, unless what is known is of a time to come: then the gateway's clock was set
+    /// back.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn keep_remote_days(&mut self, answer: &RemoteAnswer<'_>) -> Result<bool, LedgerError> {
-        self.write(|connection, _| {
-            let logs_here = has_log_of(connection, answer.sessions)?;
+        self.write(|connection, names| {
+            let logs_here = has_log_of(connection, answer)?;
+            if logs_here {
+                logs_are_here(connection, answer.gateway)?;
+            } else {
+                keep_sessions(connection, answer)?;
+            }
             for day in answer.days {
                 keep(connection, answer, logs_here, day)?;
             }
+            let mut names = names.on(connection);
+            let gateway = names.id(answer.gateway)?;
+            let days = || answer.days.iter().map(|day| day_number(day.day));
+            let (first, last) = (days().min(), days().max());
+            let days = (first.unwrap_or(0), last.unwrap_or(-1));
+            rests::settle(&mut names, gateway, days)?;
             Ok(logs_here)
         })
     }
@@ -119,6 +139,22 @@ impl Ledger {
             connection
                 .prepare_cached("SELECT DISTINCT gateway FROM remote_days ORDER BY gateway")?
                 .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Of when the latest figures are of each gateway whose logs are not read here, in order of name.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn remote_latest(&self) -> Result<Vec<(String, UnixMillis)>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT gateway, MAX(updated_at) FROM remote_days GROUP BY gateway HAVING NOT MAX(logs_here)
+                     ORDER BY gateway",
+                )?
+                .query_map([], |row| Ok((row.get(0)?, UnixMillis(row.get(1)?))))?
                 .collect()
         })
     }
@@ -152,18 +188,68 @@ impl Ledger {
     }
 }
 
-/// Whether a session's log was read here: what gateways push bears their name, what logs tell does not.
-fn has_log_of(connection: &Connection, sessions: &[&str]) -> rusqlite::Result<bool> {
+/// Whether a session's log was read here: what gateways push bears their name, what logs tell does not. The log of a
+/// session that the user has forgotten was, unless what the gateway pushed was forgotten.
+fn has_log_of(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Result<bool> {
+    let pushes_forgotten = connection
+        .prepare_cached(
+            "SELECT 1 FROM heard JOIN names ON names.id = heard.gateway WHERE names.text = ?1 AND forgotten",
+        )?
+        .exists([answer.gateway])?;
     let mut find = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM owners JOIN names ON names.id = owners.session
          WHERE names.text = ?1 AND owners.source = ?2 AND owners.gateway = 0)",
     )?;
-    for session in sessions {
-        if find.query_row((session, source_number(Source::OpenClaw)), |row| row.get(0))? {
+    for session in answer.sessions {
+        if find.query_row((session, source_number(Source::OpenClaw)), |row| row.get(0))?
+            || !pushes_forgotten && is_forgotten_session(connection, Source::OpenClaw, session)?
+        {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Keeps which sessions are the gateway's, so that a log of one is known for what it is when it is read.
+fn keep_sessions(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO remote_sessions (session, gateway) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?;
+    for session in answer.sessions {
+        if !is_forgotten_session(connection, Source::OpenClaw, session)? {
+            insert.execute((session, answer.gateway))?;
+        }
+    }
+    Ok(())
+}
+
+/// A log of this session is read here: so the gateways that it belongs to have theirs here.
+pub(super) fn log_is_here(names: &mut NamesOn<'_>, session: NameId) -> rusqlite::Result<()> {
+    let connection = names.connection;
+    let gateways: Vec<String> = connection
+        .prepare_cached(
+            "SELECT gateway FROM remote_sessions WHERE session = (SELECT text FROM names WHERE id = ?1)
+             UNION SELECT text FROM owners JOIN names ON names.id = owners.gateway
+             WHERE session = ?1 AND source = ?2",
+        )?
+        .query_map((session.0, source_number(Source::OpenClaw)), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for gateway in gateways {
+        logs_are_here(connection, &gateway)?;
+    }
+    Ok(())
+}
+
+/// They stay so for the days that are known: their responses are in the ledger, or the user had them forgotten.
+fn logs_are_here(connection: &Connection, gateway: &str) -> rusqlite::Result<()> {
+    for statement in [
+        "UPDATE remote_days SET logs_here = 1 WHERE gateway = ?1 AND NOT logs_here",
+        "DELETE FROM remote_sessions WHERE gateway = ?1",
+        "DELETE FROM rests WHERE gateway = (SELECT id FROM names WHERE text = ?1)",
+    ] {
+        connection.prepare_cached(statement)?.execute([gateway])?;
+    }
+    Ok(())
 }
 
 fn keep(
@@ -179,7 +265,7 @@ fn keep(
                cache_write, cost, missing)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT DO UPDATE SET zone = excluded.zone, updated_at = excluded.updated_at,
-               taken_at = excluded.taken_at, logs_here = excluded.logs_here, input = excluded.input,
+               taken_at = excluded.taken_at, logs_here = MAX(logs_here, excluded.logs_here), input = excluded.input,
                output = excluded.output, cache_read = excluded.cache_read, cache_write = excluded.cache_write,
                cost = excluded.cost, missing = excluded.missing
              WHERE updated_at <= excluded.updated_at OR updated_at > excluded.taken_at",

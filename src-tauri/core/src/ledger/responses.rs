@@ -9,6 +9,7 @@ use super::{
     cluster::{Cluster, Group, Sighting, trace},
     forget::is_forgotten,
     names::{NameCache, NameId, NamesOn},
+    rests::{self, Heard, HeardKey},
     rollups::{self, Key, Sums},
     state,
 };
@@ -17,7 +18,7 @@ use crate::{
     pricing::{Basis, Change, Priceable, Query},
     summary::Amount,
     time::UnixMillis,
-    usage::Observation,
+    usage::{Observation, Source},
 };
 use jiff::tz::TimeZone;
 use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior};
@@ -187,6 +188,7 @@ pub(super) fn recount<'p>(
     price: &'p mut Pricer<'p>,
 ) -> rusqlite::Result<()> {
     rollups::clear(connection)?;
+    rests::clear(connection)?;
     let mut tally = Tally::new(names.on(connection), price);
     let mut statement = connection.prepare("SELECT seen FROM responses")?;
     let mut rows = statement.query([])?;
@@ -196,7 +198,8 @@ pub(super) fn recount<'p>(
             tally.settle(zone)?;
         }
     }
-    tally.finish(zone)
+    tally.finish(zone)?;
+    rests::settle_all(&mut names.on(connection))
 }
 
 /// Sums held in memory before they are added to the ledger's; bounds what a long history takes.
@@ -322,7 +325,7 @@ fn merge(
             state::set(connection, state::LAST_RESPONSE, &last.0.to_string())?;
         }
     }
-    rollups::add(&mut tally.names, tally.changes, zone)?;
+    tally.finish(zone)?;
     Ok(changed)
 }
 
@@ -350,6 +353,8 @@ pub(super) struct Tally<'n, 'p> {
     pub(super) names: NamesOn<'n>,
     price: &'p mut Pricer<'p>,
     changes: FxHashMap<Key, Sums>,
+    /// The same of those that a gateway told.
+    heard: Heard,
     /// When the latest was made.
     last: Option<UnixMillis>,
 }
@@ -360,6 +365,7 @@ impl<'n, 'p> Tally<'n, 'p> {
             names,
             price,
             changes: FxHashMap::default(),
+            heard: Heard::default(),
             last: None,
         }
     }
@@ -374,11 +380,22 @@ impl<'n, 'p> Tally<'n, 'p> {
 
     /// Adds the rest to the ledger's sums.
     pub(super) fn finish(mut self, zone: &TimeZone) -> rusqlite::Result<()> {
-        rollups::add(&mut self.names, self.changes, zone)
+        rollups::add(&mut self.names, self.changes, zone)?;
+        rests::hear(&mut self.names, self.heard)
+    }
+
+    /// Takes away the responses of a cluster for good. What a gateway told of them stays, so that they do not come back
+    /// as part of its total.
+    pub(super) fn forget(&mut self, cluster: &Cluster) -> rusqlite::Result<()> {
+        self.add(cluster, -1, 1)
     }
 
     /// Adds (`times` 1) or takes away (-1) the responses of a cluster.
     pub(super) fn count(&mut self, cluster: &Cluster, times: i64) -> rusqlite::Result<()> {
+        self.add(cluster, times, 0)
+    }
+
+    fn add(&mut self, cluster: &Cluster, times: i64, forgotten: i64) -> rusqlite::Result<()> {
         for Group { best, first } in cluster.groups(&mut self.names)? {
             let [provider, model, ..] = self.names.call_of(best.call)?;
             let cost = (self.price)(Priceable {
@@ -402,6 +419,26 @@ impl<'n, 'p> Tally<'n, 'p> {
                 *sum += times * more;
             }
             self.last = self.last.max(Some(first.at));
+            if cluster.source != Source::OpenClaw {
+                continue;
+            }
+            if let Some((gateway, agent)) = rests::teller(&mut self.names, first.seen.owner)? {
+                for (forgotten, times) in [(false, times), (true, forgotten)] {
+                    let key = HeardKey {
+                        gateway,
+                        at: first.at,
+                        provider,
+                        model,
+                        agent,
+                        forgotten,
+                    };
+                    let sums = self.heard.entry(key).or_default();
+                    let heard = rests::heard(&best.tokens, best.recorded, cost);
+                    for (sum, more) in sums.iter_mut().zip(heard) {
+                        *sum += times * more;
+                    }
+                }
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::{
     Ledger, LedgerError,
     dimensions::{CallId, OwnerId, source_number},
     names::{NameId, NamesOn},
-    state,
+    rests, state,
 };
 use crate::{money::NanoUsd, summary::Amount, time::Slot, usage::Tokens};
 use jiff::{civil::Date, tz::TimeZone};
@@ -205,14 +205,16 @@ fn add_days(
     Ok(())
 }
 
-/// The sum over the whole ledger.
+/// The sum over the whole ledger, rests too.
 pub(super) fn total(connection: &Connection) -> rusqlite::Result<Amount> {
     let sums: Vec<String> = SUMS
         .split(", ")
         .map(|sum| format!("COALESCE(SUM({sum}), 0)"))
         .collect();
     let statement = format!("SELECT {} FROM days", sums.join(", "));
-    connection.query_row(&statement, [], |row| amount(row, 0))
+    let mut total = connection.query_row(&statement, [], |row| amount(row, 0))?;
+    total += rests::total(connection)?;
+    Ok(total)
 }
 
 /// Forgets all sums, before all responses are counted anew.

@@ -2,17 +2,19 @@
 
 use super::{
     Ledger, LedgerError,
-    dimensions::source,
+    dimensions::{source, source_number},
     names::NameId,
-    rollups::{SUMS, amount},
+    rests,
+    rollups::{SUMS, amount, day_number, day_of_number},
 };
 use crate::{
     pricing::{Gap, Prices},
     summary::Amount,
-    time::Slot,
+    time::{Slot, day_start, slots},
     usage::Source,
 };
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use jiff::{civil::Date, tz::TimeZone};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A model as logged, and what its responses came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,22 +27,23 @@ pub struct SeenModel {
     pub model: Arc<str>,
     /// Their sum.
     pub amount: Amount,
-    /// The quarter hour of the first.
+    /// The quarter hour of the first; the beginning of its day where a gateway counts it by day.
     pub first: Slot,
-    /// The quarter hour of the latest.
+    /// The same of the latest.
     pub last: Slot,
     /// Why some have no cost, and how many.
     pub gaps: BTreeMap<Gap, u64>,
 }
 
 impl Ledger {
-    /// The models of these slots, dearest first.
+    /// The models of these days, dearest first.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub fn seen_models(
         &mut self,
-        slots: Range<i64>,
+        (since, until): (Date, Date),
+        zone: &TimeZone,
         prices: &mut Prices,
     ) -> Result<Vec<SeenModel>, LedgerError> {
         let path = &self.path;
@@ -52,11 +55,25 @@ impl Ledger {
                  JOIN owners ON owners.id = rollups.owner JOIN calls ON calls.id = rollups.call
                  WHERE slot >= ?1 AND slot < ?2"
             ))?;
-            let mut rows = statement.query([slots.start, slots.end])?;
+            let time = slots(since, until, zone);
+            let mut rows = statement.query([time.start, time.end])?;
+            let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                let slot = Slot(row.get(0)?);
                 let key = (row.get(1)?, NameId(row.get(2)?), NameId(row.get(3)?));
-                let amount = amount(row, 4)?;
+                found.push((Slot(row.get(0)?), key, amount(row, 4)?, false));
+            }
+            let mut statement = self.connection.prepare_cached(&format!(
+                "SELECT day, provider, model, {} FROM rests WHERE day BETWEEN ?1 AND ?2",
+                rests::FIGURES
+            ))?;
+            let mut rows = statement.query([day_number(since), day_number(until)])?;
+            while let Some(row) = rows.next()? {
+                let begins = day_start(day_of_number(row.get(0)?), zone).slot();
+                let source = source_number(Source::OpenClaw);
+                let key = (source, NameId(row.get(1)?), NameId(row.get(2)?));
+                found.push((begins, key, rests::amount(row, 3)?, true));
+            }
+            for (slot, key, amount, is_rest) in found {
                 let (provider, model) = (names.text(key.1)?, names.text(key.2)?);
                 let one = seen.entry(key).or_insert_with(|| SeenModel {
                     source: source(key.0),
@@ -72,7 +89,11 @@ impl Ledger {
                 one.last = one.last.max(slot);
                 if amount.unpriced_responses > 0 {
                     let unsplit = amount.tokens.unsplit > 0;
-                    let gap = prices.gap(one.source, &provider, &model, slot.start(), unsplit);
+                    let gap = if is_rest {
+                        Gap::PriceMissingThere
+                    } else {
+                        prices.gap(one.source, &provider, &model, slot.start(), unsplit)
+                    };
                     *one.gaps.entry(gap).or_default() += amount.unpriced_responses;
                 }
             }

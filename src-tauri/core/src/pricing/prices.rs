@@ -77,6 +77,8 @@ pub enum Gap {
     UnknownMode,
     /// Only the cost that a log states counts, and theirs states none.
     NotRecorded,
+    /// Only a gateway's totals tell of them, and it knows no price.
+    PriceMissingThere,
 }
 
 /// A response as far as its cost depends on it.
@@ -186,6 +188,7 @@ impl Gap {
                 "no price is known for their mode (fast, batch or web search) with this model"
             }
             Self::NotRecorded => "their log states no cost, and only that counts",
+            Self::PriceMissingThere => "the gateway that counted them knows no price for the model",
         }
     }
 
@@ -197,6 +200,9 @@ impl Gap {
             Self::UnsplitTokens => "nothing helps: their logs do not tell the classes apart",
             Self::UnknownMode => "a newer Clawspend may know it",
             Self::NotRecorded => "choose \"recorded-else-computed\" in [costs] of the config file",
+            Self::PriceMissingThere => {
+                "give the model its price in the gateway's own configuration"
+            }
         }
     }
 }
