@@ -15,6 +15,7 @@ mod home;
 mod human;
 mod ledger;
 mod prices;
+mod rests;
 mod session;
 mod together;
 mod usage;

@@ -6,7 +6,6 @@ use crate::{
     note_all,
     prices::{origin, plain, since, why},
     print, refresh,
-    report::cost,
     table::{Align, count, responses, table, visible},
 };
 use clawspend_core::{
@@ -130,6 +129,7 @@ fn one(explained: &Explained<'_>, copies: &Copies, zone: &TimeZone) -> String {
         ("provider", Dimension::Provider),
         ("API", Dimension::Api),
         ("ended with", Dimension::StopReason),
+        ("gateway", Dimension::Gateway),
         ("agent", Dimension::Agent),
         ("subagent", Dimension::Subagent),
         ("session", Dimension::Session),
@@ -443,11 +443,15 @@ fn by_gateway(rests: &[Rest], zone: &TimeZone) -> String {
     }
     let lines = sums.iter().map(|(gateway, (amount, at))| {
         let local = at.timestamp().to_zoned(zone.clone());
+        let cost = match amount.unpriced_responses {
+            0 => format!("${}", amount.cost),
+            all if all == amount.responses => "of unknown cost,".to_owned(),
+            _ => format!("≥ ${}", amount.cost),
+        };
         format!(
-            "\nGateway {}: {}, {} as it counts them by day, as of {}; they were made while Clawspend was not listening.\n",
+            "\nGateway {}: {}, {cost} as it counts them by day, as of {}; they were made while Clawspend was not listening.\n",
             visible(gateway),
             responses(amount.responses),
-            cost(amount),
             local.strftime("%Y-%m-%d %H:%M")
         )
     });
