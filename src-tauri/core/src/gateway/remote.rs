@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A gateway computes an answer anew once it is 30 seconds old; an older one was handed out once more.
 const EXPIRED_MILLIS: i64 = 35_000;
 
+/// More of anything than a model can come to on a day; so much can be added up without an overflow.
+const ABSURD: u64 = 1 << 48;
+
 /// How long to wait before each further try; after the last, the next regular question is soon enough.
 const AGAIN_MILLIS: [u32; 4] = [2_000, 5_000, 10_000, 20_000];
 
@@ -103,6 +106,13 @@ impl std::ops::AddAssign for Figures {
 }
 
 impl Figures {
+    /// Nothing of it is beyond all reason.
+    fn plausible(self) -> Option<Self> {
+        let cost = self.cost.0.unsigned_abs() / 16;
+        let all = [self.tokens, cost, self.responses, self.missing];
+        all.iter().all(|it| *it < ABSURD).then_some(self)
+    }
+
     pub(crate) fn without(self, other: Self) -> Self {
         Self {
             tokens: self.tokens.saturating_sub(other.tokens),
@@ -113,14 +123,24 @@ impl Figures {
     }
 }
 
-/// Every day from `since` to `until`, also those without usage; `None` where an amount is no amount.
+/// Every day from `since` to `until`, also those without usage; `None` where an amount is no amount, or an absurd one.
 #[must_use]
 pub fn days(answer: &Usage, since: Date, until: Date) -> Option<Vec<RemoteDay>> {
     let models = models(answer)?;
     let sums = answer.aggregates.cost_daily.iter();
     let sums: BTreeMap<Date, &Sum> = sums.map(|day| (day.date, &day.sum)).collect();
-    if sums.values().any(|sum| sum.total_cost.is_none()) {
-        return None;
+    for sum in sums.values() {
+        let figures = Figures {
+            tokens: sum
+                .input
+                .max(sum.output)
+                .max(sum.cache_read)
+                .max(sum.cache_write),
+            cost: sum.total_cost?,
+            responses: 0,
+            missing: sum.missing_cost_entries,
+        };
+        figures.plausible()?;
     }
     let mut days = Vec::new();
     let mut day = since;
@@ -173,7 +193,8 @@ fn models(answer: &Usage) -> Option<Models<'_>> {
                 cost: day.cost?,
                 responses: day.count,
                 missing: missing_of(session, model),
-            };
+            }
+            .plausible()?;
             *listed.entry(model).or_default() += figures;
             let (day, provider, model) = model;
             *models
@@ -196,7 +217,8 @@ fn models(answer: &Usage) -> Option<Models<'_>> {
             cost: day.cost?,
             responses: day.count,
             missing: sum.map(|sum| sum.missing(model.1, model.2)).sum(),
-        };
+        }
+        .plausible()?;
         let rest = all.without(listed.get(&model).copied().unwrap_or_default());
         if (rest.tokens, rest.responses, rest.missing) != (0, 0, 0) {
             let (day, provider, model) = model;
@@ -394,7 +416,12 @@ mod tests {
         no_total.aggregates.cost_daily.push(DaySum::default());
         let mut no_cost = captured(None);
         no_cost.aggregates.model_daily.push(ModelDay::default());
-        for answer in [no_total, no_cost] {
+        let mut absurd: [Usage; 4] = std::array::from_fn(|_| captured(None));
+        absurd[0].aggregates.model_daily[0].tokens = u64::MAX;
+        absurd[1].aggregates.model_daily[0].cost = Some(NanoUsd(i64::MAX));
+        absurd[2].sessions[0].usage.daily_model_usage[0].count = 1 << 48;
+        absurd[3].aggregates.cost_daily[0].sum.cache_read = u64::MAX;
+        for answer in absurd.into_iter().chain([no_total, no_cost]) {
             assert_eq!(days(&answer, day, day), None);
             let verdict = Asking::default().judge(&answer, UPDATED);
             assert_eq!((verdict.keep, verdict.again_in), (false, Some(2_000)));
