@@ -244,7 +244,7 @@ pub fn test(environment: &Environment, name: Option<&str>) -> Result<Tried, ApiE
 /// default gateway.
 ///
 /// # Errors
-/// [`ApiError`]: as [`test`]; with the state's word where the gateway does not let us in; `not_found` for a session
+/// [`ApiError`]: as [`test()`]; with the state's word where the gateway does not let us in; `not_found` for a session
 /// that it does not know, and `gateway_answer` for whatever else is no answer.
 pub fn session(
     environment: &Environment,
