@@ -1,14 +1,15 @@
 //! `clawspend gateway` against a gateway that follows a script.
 
-use crate::home::{Answer, Home};
+use crate::home::{Answer, Home, PATIENCE, Watch};
 use clawspend_tests::gateway::{ScriptedGateway, Step, friendly, hello, http, refusal};
 use serde_json::{Value, json};
 use std::{
     io::Write as _,
     process::{Output, Stdio},
+    time::Instant,
 };
 
-fn with_input(home: &Home, arguments: &str, input: &str) -> Answer {
+pub(crate) fn with_input(home: &Home, arguments: &str, input: &str) -> Answer {
     let mut command = home.command(arguments);
     let piped = command
         .stdin(Stdio::piped())
@@ -34,7 +35,7 @@ fn with_input(home: &Home, arguments: &str, input: &str) -> Answer {
 }
 
 /// A home that knows the scripted gateway as `claw`.
-fn home_with(scripted: &ScriptedGateway) -> Home {
+pub(crate) fn home_with(scripted: &ScriptedGateway) -> Home {
     let home = Home::new();
     let add = format!("gateway add claw {} --token-stdin", scripted.url());
     let expected = Answer {
@@ -138,22 +139,30 @@ fn every_other_state_has_its_word_its_sentence_and_its_advice() {
     ] {
         let scripted = ScriptedGateway::start(move |_| steps.clone());
         let home = home_with(&scripted);
-        let (code, told, err) = test(&home);
         let sentence = sentence.replace("URL", &scripted.url());
-        let paired = false;
-        let mut expected = json!({
-            "schema": "clawspend.gateway/1", "name": "claw", "state": state, "paired": paired, "scopes": [],
-            "server_version": null, "protocol": null, "hint": format!("{sentence}: {advice}"),
-        });
-        let hint = told["hint"].as_str().expect("a hint");
-        expected["hint"] = json!(with_time_of(
-            expected["hint"].as_str().expect("a hint"),
-            hint
-        ));
-        assert_eq!((code, &told), (Some(1), &expected));
-        let sentence = with_time_of(&sentence, hint);
-        assert_eq!(err, format!("clawspend: {sentence}\nHint: {advice}\n"));
+        assert_refused(
+            &home.run("gateway test claw --json"),
+            state,
+            &sentence,
+            advice,
+        );
     }
+}
+
+/// Asserts all that `gateway test claw --json` says where it is not let in. `TIME` stands for the time that is told.
+pub(crate) fn assert_refused(answer: &Answer, state: &str, sentence: &str, advice: &str) {
+    let told: Value = serde_json::from_str(&answer.out).expect("JSON");
+    let hint = told["hint"].as_str().expect("a hint");
+    let sentence = with_time_of(sentence, hint);
+    let expected = json!({
+        "schema": "clawspend.gateway/1", "name": "claw", "state": state, "paired": false, "scopes": [],
+        "server_version": null, "protocol": null, "hint": format!("{sentence}: {advice}"),
+    });
+    assert_eq!((answer.code, &told), (Some(1), &expected));
+    assert_eq!(
+        answer.err,
+        format!("clawspend: {sentence}\nHint: {advice}\n")
+    );
 }
 
 /// Puts the time that stands in `told` in the place of `TIME`.
@@ -233,7 +242,7 @@ local   ws://127.0.0.1:19001    local       yes
     );
     assert_eq!(
         home.tell("gateway remove office"),
-        "office is removed, and its tokens are forgotten\n"
+        "office is removed, and its tokens are forgotten; the ledger keeps what it told\n"
     );
     let secrets = std::fs::read_to_string(home.path().join("config/gateway-secrets.json"));
     let secrets = secrets.expect("the file of secrets");
@@ -380,6 +389,67 @@ fn a_file_of_secrets_that_others_can_read_is_refused() {
 }
 
 #[test]
+fn doctor_tells_how_things_stand_while_somebody_is_connected() {
+    let scripted = ScriptedGateway::start(|_| friendly());
+    let waiting = ScriptedGateway::start(|_| {
+        let mut pairing = refusal("NOT_PAIRED", "PAIRING_REQUIRED");
+        pairing["details"]["requestId"] = json!("1ab96fea-1");
+        vec![Step::Challenge, Step::Refuse(pairing)]
+    });
+    let home = home_with(&scripted);
+    home.tell(&format!("gateway add office {}", waiting.url()));
+    let gateways = || {
+        let told = home.tell("doctor --no-refresh");
+        let (_, told) = told.split_once("\nGateways\n\n").expect("gateways");
+        let (told, _) = told.split_once("\n\n").expect("more");
+        told.to_owned()
+    };
+    home.tell("today");
+    let stopped = format!(
+        "claw: {}\noffice: {}\nNobody is connected to them: the tray app is not running. `clawspend gateway test NAME` \
+         tries one.",
+        scripted.url(),
+        waiting.url()
+    );
+    assert_eq!(gateways(), stopped);
+
+    let watch = Watch::start(&home);
+    watch.next();
+    let began = Instant::now();
+    let states = || {
+        let status = &home.json("doctor --no-refresh --json")["status"];
+        let gateways = status["gateways"].as_array().expect("a list").iter();
+        let words = gateways.map(|one| one["state"].as_str().expect("a word").to_owned());
+        words.collect::<Vec<_>>()
+    };
+    while states() != ["connected", "pairing-required"] {
+        assert!(began.elapsed() < PATIENCE, "{:?}", states());
+    }
+    let connected = format!(
+        "claw: connected to OpenClaw 2026.9.6 at {}\noffice: the gateway at {} waits for somebody to approve this device\n  \
+         → on the gateway's machine, run: openclaw devices approve 1ab96fea-1",
+        scripted.url(),
+        waiting.url()
+    );
+    assert_eq!(gateways(), connected);
+    let list = || {
+        let told = home.tell("gateway list");
+        let lines = told.lines().filter(|line| !line.starts_with('─'));
+        let lines = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.collect::<Vec<_>>()
+    };
+    let expected = [
+        "name url known from token paired default state".to_owned(),
+        format!("claw {} config yes yes yes connected", scripted.url()),
+        format!("office {} config waiting for approval", waiting.url()),
+    ];
+    assert_eq!(list(), expected);
+    drop(watch);
+    assert_eq!(gateways(), stopped);
+    assert_eq!(list()[0], "name url known from token paired default");
+}
+
+#[test]
 fn no_token_is_ever_printed() {
     let scripted = ScriptedGateway::start(|_| friendly());
     let home = home_with(&scripted);
@@ -389,6 +459,8 @@ fn no_token_is_ever_printed() {
         "gateway list",
         "gateway list --json",
         "gateway default claw",
+        "session k --log",
+        "session k --log --json",
         "doctor --json",
         "gateway remove claw",
     ] {

@@ -237,6 +237,11 @@ How complete it is
 Claude Code: known whole: …
 In no log: recaps, titles, quota probes and some compaction calls are billed and leave no usage in any log; taxes, credits, discounts and plan limits are not known either.
 
+Gateways
+
+local: ws://127.0.0.1:1
+Nobody is connected to them: the tray app is not running. `clawspend gateway test NAME` tries one.
+
 Ledger …
 Settings ~/config/clawspend.toml
 Price book {} ({})

@@ -6,4 +6,5 @@ mod gateway;
 mod home;
 mod operator;
 mod provider;
+mod session;
 mod turns;

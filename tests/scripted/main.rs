@@ -1,3 +1,4 @@
 //! The gateway client against a gateway that follows a script, over real sockets.
 
 mod connection;
+mod engine;

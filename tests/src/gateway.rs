@@ -1,11 +1,14 @@
 //! A gateway that follows a script, on a real socket of this machine.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clawspend_core::gateway::Pin;
 use futures_util::{SinkExt as _, StreamExt as _};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
+    ops::RangeInclusive,
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -13,7 +16,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
-    sync::oneshot,
+    sync::{Notify, oneshot},
 };
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async,
@@ -35,14 +38,22 @@ pub enum Step {
     Bytes(String),
     /// Says the challenge.
     Challenge,
+    /// Says the challenge by a clock that shows this.
+    ChallengeAt(i64),
     /// Waits for `connect`, and greets.
     Greet(Value),
     /// Waits for `connect`, refuses with this error and closes.
     Refuse(Value),
     /// Waits for a request, and answers it with this.
     Answer(Value),
+    /// Waits for a request, and refuses it with this error.
+    AnswerError(Value),
     /// Waits for this many requests, and answers them in reverse order, each with its method and number.
     AnswerBackwards(usize),
+    /// Waits for a request of each of these methods, in any order, and answers it with this.
+    AnswerEach(Vec<(&'static str, Value)>),
+    /// Waits for the test's word.
+    Await(Arc<Notify>),
     /// Sends this text.
     Say(String),
     /// Sends a frame of so many bytes.
@@ -93,10 +104,28 @@ impl ScriptedGateway {
 
     /// The same through TLS, with a certificate of its own making for these names.
     pub fn start_tls(names: &[&str], script: impl Fn(usize) -> Vec<Step> + Send + 'static) -> Self {
+        Self::start_certified(names, 2020..=2100, script).0
+    }
+
+    /// The same with a certificate that is valid in these years; the authority that signed it is told in PEM.
+    pub fn start_certified(
+        names: &[&str],
+        years: RangeInclusive<i32>,
+        script: impl Fn(usize) -> Vec<Step> + Send + 'static,
+    ) -> (Self, String) {
+        let keys = || KeyPair::generate().expect("a key");
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, keys()).expect("an authority");
+
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-        let certificate: CertificateDer<'static> = made.cert.der().clone();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+        let mut params = CertificateParams::new(names).expect("names");
+        params.not_before = date_time_ymd(*years.start(), 1, 1);
+        params.not_after = date_time_ymd(*years.end(), 12, 31);
+        let key = keys();
+        let certificate = params.signed_by(&key, &authority).expect("a certificate");
+        let certificate: CertificateDer<'static> = certificate.der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
         let pin = Pin::of(&certificate);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -105,7 +134,12 @@ impl ScriptedGateway {
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .expect("a certificate and its key");
-        Self::listen(Some(Arc::new(config).into()), Some(pin), script)
+        let tls = Some(Arc::new(config).into());
+        let pem = format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            STANDARD.encode(authority.der())
+        );
+        (Self::listen(tls, Some(pin), script), pem)
     }
 
     fn listen(
@@ -224,7 +258,8 @@ pub fn hello() -> Value {
     json!({
         "type": "hello-ok", "protocol": 4,
         "server": { "version": "2026.9.6", "connId": "7e1a5918", "novelty": {} },
-        "features": { "methods": ["sessions.subscribe", "sessions.usage", "usage.status"], "events": [] },
+        // A gateway does not name `sessions.usage` and what is below it, and has them.
+        "features": { "methods": ["sessions.subscribe", "usage.status"], "events": [] },
         "auth": {
             "method": "token", "role": "operator", "scopes": ["operator.read"],
             "deviceToken": "a-device-token", "issuedAtMs": 1_795_179_171_911_i64,
@@ -344,17 +379,21 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let sent = match step {
         Step::Bytes(_) => panic!("only as the first step"),
-        Step::Challenge => {
-            let payload = json!({ "nonce": "c7a8a1f2-7139-4022-95a3-85f616477489", "ts": 1_795_178_752_498_i64 });
-            let event =
-                json!({ "type": "event", "event": "connect.challenge", "payload": payload });
-            socket.send(Message::text(event.to_string())).await
-        }
+        Step::Challenge => socket.send(challenge(1_795_178_752_498)).await,
+        Step::ChallengeAt(at) => socket.send(challenge(at)).await,
         Step::Greet(payload) | Step::Answer(payload) => {
             let Some(request) = frame(socket, hear).await else {
                 return false;
             };
             socket.send(answer(&request, &payload)).await
+        }
+        Step::AnswerError(error) => {
+            let Some(request) = frame(socket, hear).await else {
+                return false;
+            };
+            let refusal =
+                json!({ "type": "res", "id": request["id"], "ok": false, "error": error });
+            socket.send(Message::text(refusal.to_string())).await
         }
         Step::Refuse(error) => {
             let Some(request) = frame(socket, hear).await else {
@@ -388,6 +427,25 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
             }
             Ok(())
         }
+        Step::AnswerEach(mut answers) => {
+            while !answers.is_empty() {
+                let Some(request) = frame(socket, hear).await else {
+                    return false;
+                };
+                let asked = answers
+                    .iter()
+                    .position(|(method, _)| request["method"] == *method);
+                let payload = asked.map_or(json!({}), |at| answers.swap_remove(at).1);
+                if socket.send(answer(&request, &payload)).await.is_err() {
+                    return false;
+                }
+            }
+            Ok(())
+        }
+        Step::Await(word) => {
+            word.notified().await;
+            Ok(())
+        }
         Step::Say(text) => socket.send(Message::text(text)).await,
         Step::SayMuch(bytes) => socket.send(Message::text("x".repeat(bytes))).await,
         Step::Ping => socket.send(Message::Ping(b"there?".to_vec().into())).await,
@@ -404,6 +462,12 @@ async fn play<S: AsyncRead + AsyncWrite + Unpin>(
         Step::Hang => std::future::pending().await,
     };
     sent.is_ok()
+}
+
+fn challenge(at: i64) -> Message {
+    let payload = json!({ "nonce": "c7a8a1f2-7139-4022-95a3-85f616477489", "ts": at });
+    let event = json!({ "type": "event", "event": "connect.challenge", "payload": payload });
+    Message::text(event.to_string())
 }
 
 /// The next frame; `None` when the connection is over.

@@ -7,7 +7,11 @@ use crate::{
     table::{Align, bytes, count, plural, responses, table, visible},
 };
 use clawspend_core::{
-    api::{Doctor, GapCount, Phase, Problem, Reader, RootState, Unpriced, doctor_without_ledger},
+    api::{
+        Doctor, GapCount, GatewayStatus, Phase, Problem, Reader, RootState, Unpriced,
+        doctor_without_ledger,
+        gateways::{self, KnownGateway},
+    },
     completeness::{Completeness, NOT_IN_LOGS, SOON_DAYS, stretch},
     environment::Environment,
     pricing::{Gap, PriceBook},
@@ -27,7 +31,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = environment()?;
-    let (doctor, failure) = match with_ledger(&environment, arguments.no_refresh) {
+    let (mut doctor, failure) = match with_ledger(&environment, arguments.no_refresh) {
         Ok(doctor) => (doctor, None),
         // What is wrong with the ledger is what a doctor is asked for; the rest is told all the same.
         Err(failure) => {
@@ -40,11 +44,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             (doctor_without_ledger(&environment, trouble), Some(failure))
         }
     };
+    let gateways = match gateways::list(&environment) {
+        Ok((gateways, problems)) => {
+            tell_also(&mut doctor, problems);
+            gateways
+        }
+        Err(error) => {
+            let problem = Problem {
+                code: error.code,
+                message: error.message,
+                hint: error.hint,
+                serious: true,
+            };
+            tell_also(&mut doctor, vec![problem]);
+            Vec::new()
+        }
+    };
     let findings = findings(&environment);
     print(&if arguments.json {
-        as_json(&doctor, &findings)
+        as_json(&doctor, &gateways, &findings)
     } else {
-        as_text(&doctor, &findings)
+        as_text(&doctor, &gateways, &findings)
     })?;
     failure.map_or(Ok(()), Err)
 }
@@ -56,12 +76,40 @@ fn with_ledger(environment: &Environment, no_refresh: bool) -> Result<Doctor, Fa
         refresh(environment)?
     };
     let mut doctor = Reader::open(environment.clone())?.doctor(UnixMillis::now())?;
-    for problem in found {
+    tell_also(&mut doctor, found);
+    Ok(doctor)
+}
+
+fn tell_also(doctor: &mut Doctor, problems: Vec<Problem>) {
+    for problem in problems {
         if !doctor.problems.contains(&problem) {
             doctor.problems.push(problem);
         }
     }
-    Ok(doctor)
+}
+
+/// How things stand with a gateway, as far as a process is connected to it.
+fn standing<'a>(doctor: &'a Doctor, gateway: &KnownGateway) -> Option<&'a GatewayStatus> {
+    let mut all = doctor.status.gateways.iter();
+    all.find(|status| status.name == gateway.name && status.url == gateway.url)
+}
+
+fn gateways_text(doctor: &Doctor, gateways: &[KnownGateway]) -> String {
+    let mut text = String::from("\nGateways\n\n");
+    for gateway in gateways {
+        let (sentence, advice) = match standing(doctor, gateway) {
+            Some(status) => (&status.sentence, status.advice.as_deref()),
+            None => (&gateway.url, None),
+        };
+        text += &format!("{}: {}\n", gateway.name, visible(sentence));
+        if let Some(advice) = advice {
+            text += &format!("  → {}\n", visible(advice));
+        }
+    }
+    if doctor.status.phase == Phase::Stopped {
+        text += "Nobody is connected to them: the tray app is not running. `clawspend gateway test NAME` tries one.\n";
+    }
+    text
 }
 
 /// "No price is known for acme-9: 1 response, 112 tokens." and its like.
@@ -116,7 +164,7 @@ fn complete(known: &Completeness) -> String {
     text
 }
 
-fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
+fn as_json(doctor: &Doctor, gateways: &[KnownGateway], findings: &[Finding]) -> String {
     let book = PriceBook::embedded();
     let unpriced = doctor.unpriced.iter().map(|model| {
         json!({
@@ -147,13 +195,14 @@ fn as_json(doctor: &Doctor, findings: &[Finding]) -> String {
         "completeness": doctor.completeness,
         "not_in_logs": NOT_IN_LOGS,
         "status": doctor.status,
+        "gateways": gateways,
         "problems": doctor.problems,
         "host": findings,
     });
     format!("{value}\n")
 }
 
-fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
+fn as_text(doctor: &Doctor, gateways: &[KnownGateway], findings: &[Finding]) -> String {
     let mut text = String::from("Where logs are looked for\n\n");
     let rows: Vec<Vec<String>> = doctor
         .roots
@@ -215,6 +264,9 @@ fn as_text(doctor: &Doctor, findings: &[Finding]) -> String {
         text += &complete(known);
     }
     text += &format!("In no log: {NOT_IN_LOGS}.\n");
+    if !gateways.is_empty() {
+        text += &gateways_text(doctor, gateways);
+    }
     let book = PriceBook::embedded();
     text += &format!(
         "\nLedger       {} ({}, {}), {}\nSettings     {}\nPrice book   {} ({})\nFollowing    {}\n",

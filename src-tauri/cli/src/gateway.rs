@@ -5,12 +5,15 @@ use crate::{
     table::{Align, table},
 };
 use clawspend_core::{
-    api::gateways::{self, KnownGateway, Tried},
-    environment::zone,
+    api::{
+        ApiError, Reader,
+        gateways::{self, KnownGateway, Tried},
+    },
+    environment::{Environment, zone},
     gateway::{Secret, State},
 };
 use serde_json::{Value, json};
-use std::io::Read as _;
+use std::{collections::HashMap, io::Read as _};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -65,11 +68,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             token_stdin,
         } => {
             let token = token_stdin.then(read_token).transpose()?;
+            let before = address(&environment, name);
             if let Some(warning) = gateways::add(&environment, name, url, token.as_ref())? {
                 note(&warning);
             }
+            let done = match (before, address(&environment, name)) {
+                (Some(before), Some(now)) if before != now => {
+                    format!("is at {now} now; its tokens for {before} do not go along")
+                }
+                (Some(_), _) if *token_stdin => "has another token".into(),
+                (Some(_), _) => "is as it was".into(),
+                (None, _) => "is added".into(),
+            };
             print(&format!(
-                "{name} is added; try it: clawspend gateway test {name}\n"
+                "{name} {done}; try it: clawspend gateway test {name}\n"
             ))
         }
         Command::List { json } => {
@@ -78,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             print(&if *json {
                 list_json(&all)
             } else {
-                list_text(&all)
+                list_text(&all, &states(environment))
             })
         }
         Command::Test { name, json } => {
@@ -88,27 +100,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 note(&warning);
             }
             let (zone, _) = zone(&environment.config().0);
-            let sentence = match &tried.state {
-                State::Connecting => format!("{} did not answer in time", tried.gateway.address),
-                state => state.sentence(&tried.gateway.address, &zone),
-            };
-            let hint = hint(&tried.state);
+            let refusal = tried.refusal(&zone);
             if *json {
-                print(&test_json(&tried, &sentence))?;
+                print(&test_json(&tried, refusal.as_ref()))?;
             }
-            match &tried.state {
-                State::Connected { .. } if *json => Ok(()),
-                State::Connected { .. } => print(&format!("{sentence}\n")),
-                _ => Err(Failure {
-                    message: sentence,
-                    hint: hint.unwrap_or_default(),
-                }),
+            match refusal {
+                Some(refusal) => Err(refusal.into()),
+                None if *json => Ok(()),
+                None => print(&format!(
+                    "{}\n",
+                    tried.state.sentence(&tried.gateway.address, &zone)
+                )),
             }
         }
         Command::Remove { name } => {
             gateways::remove(&environment, name)?;
             print(&format!(
-                "{name} is removed, and its tokens are forgotten\n"
+                "{name} is removed, and its tokens are forgotten; the ledger keeps what it told\n"
             ))
         }
         Command::Default { name } => {
@@ -116,6 +124,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             print(&format!("{name} is the default gateway\n"))
         }
     }
+}
+
+/// Where the config says that a gateway is.
+fn address(environment: &Environment, name: &str) -> Option<String> {
+    let mut gateways = environment.config().0.gateways.into_iter();
+    let known = gateways.find(|known| known.name.eq_ignore_ascii_case(name))?;
+    Some(known.address.to_string())
 }
 
 /// At most 64 KiB: no token is longer.
@@ -133,19 +148,18 @@ fn read_token() -> Result<Secret, Failure> {
     }
     };
     read.map_err(|error| failure(format!("standard input cannot be read: {error}")))?;
-    let token = Secret::new(&text).filter(|token| !token.expose().contains(char::is_whitespace));
-    token.ok_or_else(|| failure("there is no token on standard input".into()))
-}
-
-fn hint(state: &State) -> Option<String> {
-    match state {
-        State::Connecting => Some("try again".into()),
-        state => state.advice(),
+    match Secret::new(&text) {
+        None => Err(failure("there is no token on standard input".into())),
+        // A password may have spaces.
+        Some(token) if token.expose().contains(char::is_control) => Err(failure(
+            "what is on standard input is no token: a token has one line".into(),
+        )),
+        Some(token) => Ok(token),
     }
 }
 
 /// `clawspend.gateway/1`.
-fn test_json(tried: &Tried, sentence: &str) -> String {
+fn test_json(tried: &Tried, refusal: Option<&ApiError>) -> String {
     let (scopes, version, protocol) = match &tried.state {
         State::Connected {
             server_version,
@@ -162,7 +176,7 @@ fn test_json(tried: &Tried, sentence: &str) -> String {
         State::Connecting => "unreachable",
         state => state.word(),
     };
-    let hint = hint(&tried.state).map(|hint| format!("{sentence}: {hint}"));
+    let hint = refusal.map(|refusal| format!("{}: {}", refusal.message, refusal.hint));
     let told: Value = json!({
         "schema": "clawspend.gateway/1",
         "name": tried.gateway.name,
@@ -184,31 +198,39 @@ fn list_json(all: &[KnownGateway]) -> String {
     )
 }
 
-fn list_text(all: &[KnownGateway]) -> String {
+/// How things stand with the gateways, in a few words; nothing while no process is connected to them.
+fn states(environment: Environment) -> HashMap<String, String> {
+    let status = Reader::open(environment).and_then(|reader| reader.status());
+    let gateways = status.map(|status| status.gateways).unwrap_or_default();
+    let states = gateways.into_iter().map(|one| (one.name, one.brief));
+    states.collect()
+}
+
+fn list_text(all: &[KnownGateway], states: &HashMap<String, String>) -> String {
     if all.is_empty() {
         return "No gateway is known. Add one: clawspend gateway add NAME URL\n".into();
     }
     let yes = |flag: bool| if flag { "yes" } else { "" }.to_owned();
     let rows = all.iter().map(|one| {
-        vec![
+        let mut row = vec![
             one.name.clone(),
             one.url.clone(),
             one.origin.clone(),
             yes(one.has_token),
             yes(one.paired),
             yes(one.default),
-        ]
+        ];
+        row.extend(states.get(&one.name).cloned());
+        row
     });
-    table(
-        &[
-            ("name", Align::Left),
-            ("url", Align::Left),
-            ("known from", Align::Left),
-            ("token", Align::Left),
-            ("paired", Align::Left),
-            ("default", Align::Left),
-        ],
-        &rows.collect::<Vec<_>>(),
-        None,
-    )
+    let mut heads = vec![
+        ("name", Align::Left),
+        ("url", Align::Left),
+        ("known from", Align::Left),
+        ("token", Align::Left),
+        ("paired", Align::Left),
+        ("default", Align::Left),
+    ];
+    heads.extend((!states.is_empty()).then_some(("state", Align::Left)));
+    table(&heads, &rows.collect::<Vec<_>>(), None)
 }

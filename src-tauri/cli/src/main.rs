@@ -11,6 +11,7 @@ mod prices;
 mod quota;
 mod reconcile;
 mod report;
+mod session;
 mod table;
 mod today;
 mod verify;
@@ -50,6 +51,8 @@ enum Command {
     Models(models::Arguments),
     /// OpenClaw gateways: add, list, test, remove, choose the default
     Gateway(gateway::Arguments),
+    /// What a session used, response by response, as its gateway tells it
+    Session(session::Arguments),
     /// Where was looked, what was found, and what stands in the way of a true number
     Doctor(doctor::Arguments),
     /// Read all logs again and tell where the ledger says something else, and why
@@ -57,11 +60,8 @@ enum Command {
     /// Take responses out of the ledger for good; only shows which, unless --yes is given
     Forget(forget::Arguments),
     /// Why what a gateway itself counts is another total than ours
-    // Hidden, like the next, until the tray asks gateways for their figures.
-    #[command(hide = true)]
     Reconcile(reconcile::Arguments),
     /// How full the providers' quotas are, as gateways report them
-    #[command(hide = true)]
     Quota(quota::Arguments),
     /// The version of Clawspend and of its price book
     Version(VersionArguments),
@@ -113,6 +113,7 @@ fn main() -> ExitCode {
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
         Command::Gateway(arguments) => gateway::run(&arguments),
+        Command::Session(arguments) => session::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Forget(arguments) => forget::run(&arguments),

@@ -287,8 +287,10 @@ impl Engine {
                 if !self.hot.is_empty() {
                     left = left.min(HOT.saturating_sub(self.last_hot.elapsed()));
                 }
-                let asked = self.gateways.as_ref().and_then(Gateways::patience);
-                left = asked.map_or(left, |asked| left.min(asked));
+                if self.has_read_all() {
+                    let asked = self.gateways.as_ref().and_then(Gateways::patience);
+                    left = asked.map_or(left, |asked| left.min(asked));
+                }
             }
             Role::Reader(_) => left = left.min(READER_LOOK),
             Role::Nobody => {}
@@ -328,12 +330,22 @@ impl Engine {
             return Ok(());
         };
         let changed = gateways.keep(ingest)?;
-        let (zone, zone_name) = zone(&self.config);
-        gateways.ask(UnixMillis::now().day(&zone), &zone_name);
+        if self.has_read_all()
+            && let Some(gateways) = &mut self.gateways
+        {
+            let (zone, zone_name) = zone(&self.config);
+            gateways.ask(UnixMillis::now().day(&zone), &zone_name);
+        }
         if std::mem::take(&mut self.gateway_news) || changed {
             self.tell(self.phase());
         }
         Ok(())
+    }
+
+    /// Whether all logs have been read. Before that, what a gateway counts cannot be told from what they will tell.
+    fn has_read_all(&self) -> bool {
+        let reads = matches!(&self.role, Role::Ingester(ingest) if !ingest.is_behind());
+        reads && self.caught_up_at.is_some() && !self.scan_wanted
     }
 
     /// Stays connected to the gateways that there are now.

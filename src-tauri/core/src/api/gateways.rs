@@ -1,15 +1,17 @@
-//! Gateways, as doors ask for them: which there are, adding and removing them, trying one.
+//! Gateways, as doors ask for them: which there are, adding and removing them, trying one, asking one for a session.
 
 use super::{ApiError, Problem};
 use crate::{
     config::{self, Config, ConfigFault},
-    environment::Environment,
+    environment::{Environment, zone},
     gateway::{
-        self, Address, Connections, Gateway, GatewayEvent, Origin, Secret, Secrets, SecretsError,
-        State,
+        self, Address, Answer, Ask, Connections, Entry, Gateway, GatewayEvent, Origin, Point,
+        Secret, Secrets, SecretsError, State, Unanswered,
     },
+    money::NanoUsd,
     time::UnixMillis,
 };
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::{sync::mpsc, time::Duration};
 
@@ -72,6 +74,50 @@ pub struct Tried {
     pub problems: Vec<Problem>,
 }
 
+impl Tried {
+    /// Why we are not let in; `None` when we are.
+    #[must_use]
+    pub fn refusal(&self, zone: &TimeZone) -> Option<ApiError> {
+        let address = &self.gateway.address;
+        let (message, hint) = match &self.state {
+            State::Connected { .. } => return None,
+            State::Connecting => (
+                format!("{address} did not answer in time"),
+                Some("try again".into()),
+            ),
+            state => (state.sentence(address, zone), state.advice()),
+        };
+        Some(ApiError {
+            code: self.state.word().into(),
+            message,
+            hint: hint.unwrap_or_default(),
+        })
+    }
+}
+
+/// A session as its gateway tells it: never what was said in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldSession {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// What was used, in order of time; [`ToldSession::is_merged`] says what a point is. A gateway says 0 for what it
+    /// knows no price of: here that is no cost.
+    pub points: Vec<Point>,
+    /// The latest messages, in order of time, where they were asked for.
+    pub log: Option<Vec<Entry>>,
+    /// What else stood in the way.
+    pub problems: Vec<Problem>,
+}
+
+impl ToldSession {
+    /// Whether a point may stand for several responses: a gateway merges those of a session with more than 200 of
+    /// them, which leaves more than 100 points.
+    #[must_use]
+    pub const fn is_merged(&self) -> bool {
+        self.points.len() > 100
+    }
+}
+
 impl From<SecretsError> for ApiError {
     fn from(error: SecretsError) -> Self {
         Self {
@@ -112,8 +158,8 @@ pub fn list(environment: &Environment) -> Result<(Vec<KnownGateway>, Vec<Problem
     Ok((all, problems))
 }
 
-/// Adds a gateway, or gives the one of this name another address; a token is kept apart from the settings.
-/// Returns what to be warned of.
+/// Adds a gateway, or gives the one of this name another address; a token is kept apart from the settings, and those
+/// for an address that is no longer used are forgotten. Returns what to be warned of.
 ///
 /// # Errors
 /// [`ApiError`].
@@ -137,8 +183,13 @@ pub fn add(
     }
     let file = environment.paths.config_file();
     // First the settings: what they refuse must leave no token behind.
-    config::add_gateway(&file, environment.home.as_deref(), name, &address)
+    let mut before = environment.config().0.gateways.into_iter();
+    let before = before.find(|known| known.name.eq_ignore_ascii_case(name));
+    let config = config::add_gateway(&file, environment.home.as_deref(), name, &address)
         .map_err(|faults| refused(environment, &faults))?;
+    if let Some(before) = before {
+        forget_unused(environment, &config, &before.address)?;
+    }
     if token.is_some() {
         Secrets::new(&environment.paths).set_shared(&address, token)?;
     }
@@ -154,12 +205,17 @@ pub fn remove(environment: &Environment, name: &str) -> Result<(), ApiError> {
     let file = environment.paths.config_file();
     let left = config::remove_gateway(&file, environment.home.as_deref(), &gateway.name)
         .map_err(|faults| refused(environment, &faults))?;
-    if !left
-        .gateways
-        .iter()
-        .any(|other| other.address == gateway.address)
-    {
-        Secrets::new(&environment.paths).forget(&gateway.address)?;
+    forget_unused(environment, &left, &gateway.address)
+}
+
+/// Forgets the tokens for an address at which there is no gateway any more.
+fn forget_unused(
+    environment: &Environment,
+    config: &Config,
+    address: &Address,
+) -> Result<(), ApiError> {
+    if !config.gateways.iter().any(|one| one.address == *address) {
+        Secrets::new(&environment.paths).forget(address)?;
     }
     Ok(())
 }
@@ -181,45 +237,161 @@ pub fn make_default(environment: &Environment, name: &str) -> Result<(), ApiErro
 /// # Errors
 /// [`ApiError`] when there is no such gateway, or our own keys cannot be used.
 pub fn test(environment: &Environment, name: Option<&str>) -> Result<Tried, ApiError> {
-    let mut gateway = named(environment, name)?;
-    gateway.default = true;
-    // A second try belongs to it, when the first token is wrong.
-    let patience = Duration::from_millis(8 * gateway.timeout);
-    let (sender, events) = mpsc::channel();
-    let connections = Connections::start(environment.clone(), move |_, event| {
-        let _ = sender.send(event);
-    })
-    .map_err(|error| ApiError {
-        code: "gateway".into(),
-        message: format!("no connection can be made: {error}"),
-        hint: "close other programs, and try again".into(),
-    })?;
-    connections.follow(vec![gateway.clone()]);
-    let mut problems = Vec::new();
-    let state = loop {
-        match events.recv_timeout(patience) {
-            Ok(GatewayEvent::State(State::Connecting)) => {}
-            Ok(GatewayEvent::State(state)) => break state,
-            Ok(GatewayEvent::Problem(problem)) if problem.code == "gateway_secrets" => {
-                return Err(ApiError {
-                    code: problem.code,
-                    message: problem.message,
-                    hint: problem.hint,
-                });
-            }
-            Ok(GatewayEvent::Problem(problem)) => problems.push(problem),
-            Ok(_) => {}
-            Err(_) => break State::Connecting,
-        }
+    Ok(Visit::begin(environment, name)?.tried)
+}
+
+/// Asks a gateway for a session, by its key, and for its latest messages where `messages` says how many. `None` is the
+/// default gateway.
+///
+/// # Errors
+/// [`ApiError`]: as [`test`]; with the state's word where the gateway does not let us in; `not_found` for a session
+/// that it does not know, and `gateway_answer` for whatever else is no answer.
+pub fn session(
+    environment: &Environment,
+    name: Option<&str>,
+    key: &str,
+    messages: Option<u32>,
+) -> Result<ToldSession, ApiError> {
+    let visit = Visit::begin(environment, name)?;
+    let (zone, _) = zone(&environment.config().0);
+    if let Some(refusal) = visit.tried.refusal(&zone) {
+        return Err(refusal);
+    }
+    let unanswered = |why| unanswered(&visit.tried.gateway, key, &why);
+    let ask = Ask::Timeseries { key: key.into() };
+    let Answer::Timeseries(mut points) = visit.ask(ask).map_err(unanswered)? else {
+        return Err(unanswered(Unanswered::Unreadable));
     };
-    drop(connections);
-    let credentials = Secrets::new(&environment.paths).credentials(&gateway.address)?;
-    Ok(Tried {
-        paired: credentials.device.is_some(),
-        gateway,
-        state,
-        problems,
+    for point in &mut points {
+        let tokens = [
+            point.input,
+            point.output,
+            point.cache_read,
+            point.cache_write,
+        ];
+        point.cost = point
+            .cost
+            .filter(|cost| *cost != NanoUsd::ZERO || tokens == [0; 4]);
+    }
+    let log = match messages {
+        None => None,
+        Some(limit) => match visit.ask(Ask::Log {
+            key: key.into(),
+            limit,
+        }) {
+            Ok(Answer::Log(log)) => Some(log),
+            Ok(_) => return Err(unanswered(Unanswered::Unreadable)),
+            Err(why) => return Err(unanswered(why)),
+        },
+    };
+    Ok(ToldSession {
+        gateway: visit.tried.gateway,
+        points,
+        log,
+        problems: visit.tried.problems,
     })
+}
+
+/// One connection to one gateway, made once; dropping it closes it.
+struct Visit {
+    tried: Tried,
+    connections: Connections,
+    events: mpsc::Receiver<GatewayEvent>,
+}
+
+impl Visit {
+    /// Connects, and waits until it is known how things stand.
+    fn begin(environment: &Environment, name: Option<&str>) -> Result<Self, ApiError> {
+        let mut gateway = named(environment, name)?;
+        gateway.default = true;
+        // A second try belongs to it, when the first token is wrong.
+        let patience = Duration::from_millis(8 * gateway.timeout);
+        let (sender, events) = mpsc::channel();
+        let connections = Connections::start(environment.clone(), move |_, event| {
+            let _ = sender.send(event);
+        })
+        .map_err(|error| ApiError {
+            code: "gateway".into(),
+            message: format!("no connection can be made: {error}"),
+            hint: "close other programs, and try again".into(),
+        })?;
+        connections.follow(vec![gateway.clone()]);
+        let mut problems = Vec::new();
+        let state = loop {
+            match events.recv_timeout(patience) {
+                Ok(GatewayEvent::State(State::Connecting)) => {}
+                Ok(GatewayEvent::State(state)) => break state,
+                Ok(GatewayEvent::Problem(problem)) if problem.code == "gateway_secrets" => {
+                    return Err(ApiError {
+                        code: problem.code,
+                        message: problem.message,
+                        hint: problem.hint,
+                    });
+                }
+                Ok(GatewayEvent::Problem(problem)) => problems.push(problem),
+                Ok(_) => {}
+                Err(_) => break State::Connecting,
+            }
+        };
+        // What there was to keep was kept before the state was told.
+        let credentials = Secrets::new(&environment.paths).credentials(&gateway.address)?;
+        let tried = Tried {
+            paired: credentials.device.is_some(),
+            gateway,
+            state,
+            problems,
+        };
+        Ok(Self {
+            tried,
+            connections,
+            events,
+        })
+    }
+
+    fn ask(&self, ask: Ask) -> Result<Answer, Unanswered> {
+        self.connections.ask(&self.tried.gateway.name, 0, ask);
+        loop {
+            // The session answers every question in time, whatever the gateway does.
+            match self.events.recv() {
+                Ok(GatewayEvent::Answer { answer, .. }) => return answer,
+                Ok(_) => {}
+                Err(_) => return Err(Unanswered::NotConnected),
+            }
+        }
+    }
+}
+
+fn unanswered(gateway: &Gateway, key: &str, why: &Unanswered) -> ApiError {
+    let address = &gateway.address;
+    let (code, message) = match why {
+        Unanswered::Refused(code) if code == "INVALID_REQUEST" => (
+            "not_found",
+            format!("the gateway at {address} knows no session {key:?}"),
+        ),
+        _ => (
+            "gateway_answer",
+            format!(
+                "the gateway at {address} does not tell of the session: {}",
+                why.words()
+            ),
+        ),
+    };
+    let hint = match why {
+        _ if code == "not_found" => {
+            "give its key as `clawspend report --by session_key` tells it; that of a deleted session is \
+             agent:AGENT:SESSION-ID"
+        }
+        Unanswered::UnknownMethod | Unanswered::Refused(_) => "update OpenClaw, then try again",
+        Unanswered::Unreadable => {
+            "update Clawspend; if that does not help, report it with the version of OpenClaw"
+        }
+        Unanswered::NotConnected | Unanswered::TooMany | Unanswered::TimedOut => "try again",
+    };
+    ApiError {
+        code: code.into(),
+        message,
+        hint: hint.into(),
+    }
 }
 
 fn known(environment: &Environment) -> (Vec<Gateway>, Vec<Problem>) {

@@ -193,7 +193,8 @@ fn tables(document: &mut DocumentMut) -> Result<&mut ArrayOfTables, ConfigFault>
 }
 
 fn is_called(table: &Table, name: &str) -> bool {
-    table.get("name").and_then(Item::as_str) == Some(name)
+    let own = table.get("name").and_then(Item::as_str);
+    own.is_some_and(|own| own.eq_ignore_ascii_case(name))
 }
 
 fn comments_above(table: &Table) -> Option<String> {

@@ -15,7 +15,6 @@ use crate::{
 };
 use jiff::{civil::Date, tz::TimeZone};
 use std::{
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +26,8 @@ pub(super) struct Gateways {
     inbox: Inbox,
     /// Not before there is anything to connect to.
     connections: Option<Connections>,
+    /// What is followed, once something was asked for.
+    wanted: Option<Vec<Gateway>>,
     lines: Vec<Line>,
     /// Why there may be more.
     problems: Vec<Problem>,
@@ -62,6 +63,7 @@ impl Gateways {
         Self {
             inbox,
             connections: None,
+            wanted: None,
             lines: Vec::new(),
             problems: Vec::new(),
             began: Instant::now(),
@@ -83,47 +85,44 @@ impl Gateways {
         config: &Config,
         ledger: &mut Ledger,
     ) -> Result<bool, LedgerError> {
-        let (wanted, problems) = gateway::gateways(environment, config);
-        let mut news = self.problems != problems;
-        self.problems = problems;
-        let known: Vec<&Gateway> = self.lines.iter().map(|line| &line.gateway).collect();
-        if self.connections.is_some() && known.into_iter().eq(&wanted) {
-            return Ok(news);
-        }
-        let names: Vec<&str> = wanted.iter().map(|one| one.name.as_str()).collect();
-        ledger.keep_quotas_of(&names)?;
-        if self.connections.is_none() && !wanted.is_empty() {
-            match self.connect(environment) {
-                Ok(connections) => self.connections = Some(connections),
-                Err(error) => {
-                    self.problems.push(Problem {
-                        code: "gateway".into(),
-                        message: format!("no connection to gateways can be made: {error}"),
-                        hint: "close other programs, and start Clawspend again".into(),
-                        serious: true,
-                    });
-                    return Ok(true);
-                }
+        let (wanted, mut problems) = gateway::gateways(environment, config);
+        let as_before = self.wanted.as_ref() == Some(&wanted);
+        if !as_before && let Err(problem) = self.connect_to(&wanted, environment) {
+            problems.push(problem);
+        } else if !as_before {
+            let names: Vec<&str> = wanted.iter().map(|one| one.name.as_str()).collect();
+            ledger.keep_quotas_of(&names)?;
+            let mut lines = std::mem::take(&mut self.lines);
+            for gateway in &wanted {
+                let same = lines.iter().position(|line| line.gateway == *gateway);
+                self.lines.push(match same {
+                    Some(at) => lines.swap_remove(at),
+                    None => Line::new(gateway.clone(), ledger)?,
+                });
             }
+            self.wanted = Some(wanted);
         }
-        if let Some(connections) = &self.connections {
-            connections.follow(wanted.clone());
-        }
-        let mut before = std::mem::take(&mut self.lines);
-        for gateway in wanted {
-            let same = before.iter().position(|line| line.gateway == gateway);
-            self.lines.push(match same {
-                Some(at) => before.swap_remove(at),
-                None => Line::new(gateway, ledger)?,
-            });
-            news = true;
-        }
-        Ok(news || !before.is_empty())
+        let news = !as_before || self.problems != problems;
+        self.problems = problems;
+        Ok(news)
     }
 
-    fn connect(&self, environment: &Environment) -> io::Result<Connections> {
-        let inbox = Arc::clone(&self.inbox);
-        Connections::start(environment.clone(), move |name, event| inbox(name, event))
+    fn connect_to(&mut self, wanted: &[Gateway], environment: &Environment) -> Result<(), Problem> {
+        if self.connections.is_none() && !wanted.is_empty() {
+            let inbox = Arc::clone(&self.inbox);
+            let tell = move |name: &str, event| inbox(name, event);
+            let connections = Connections::start(environment.clone(), tell);
+            self.connections = Some(connections.map_err(|error| Problem {
+                code: "gateway".into(),
+                message: format!("no connection to gateways can be made: {error}"),
+                hint: "close other programs; Clawspend tries again by itself".into(),
+                serious: true,
+            })?);
+        }
+        if let Some(connections) = &self.connections {
+            connections.follow(wanted.to_vec());
+        }
+        Ok(())
     }
 
     /// Takes in what a gateway told; [`Gateways::keep`] brings it into the ledger.

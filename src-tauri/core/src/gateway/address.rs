@@ -33,7 +33,7 @@ impl Address {
             _ => return Err(AddressError::Malformed),
         };
         let changed = url.set_scheme(scheme);
-        if changed.is_err() || !url.has_host() {
+        if changed.is_err() || !url.has_host() || url.port() == Some(0) {
             return Err(AddressError::Malformed);
         }
         let secret = !url.username().is_empty() || url.password().is_some();
@@ -126,6 +126,16 @@ mod tests {
             ("ftp://host", Err(AddressError::Malformed)),
             ("ws://", Err(AddressError::Malformed)),
             ("ws://host:99999", Err(AddressError::Malformed)),
+            ("ws://host:0", Err(AddressError::Malformed)),
+            ("ws://host:-1", Err(AddressError::Malformed)),
+            ("ws://my host", Err(AddressError::Malformed)),
+            ("ws://::1:18789", Err(AddressError::Malformed)),
+            ("ws://[::1", Err(AddressError::Malformed)),
+            (
+                "wss://BÜCHER.example:9",
+                Ok("wss://xn--bcher-kva.example:9"),
+            ),
+            ("wss://a\u{202e}b.example", Err(AddressError::Malformed)),
             ("", Err(AddressError::Malformed)),
             ("wss://me:secret@host", Err(AddressError::NotOnlyAnAddress)),
             (

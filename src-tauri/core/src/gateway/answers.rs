@@ -58,6 +58,8 @@ pub enum Unanswered {
     TooMany,
     /// No answer came in time.
     TimedOut,
+    /// The gateway is too old to know the question.
+    UnknownMethod,
     /// The gateway refused, with this code.
     Refused(String),
     /// The answer is not what it should be.
@@ -72,8 +74,10 @@ impl Unanswered {
             Self::NotConnected => "there is no connection".into(),
             Self::TooMany => "too many questions wait already".into(),
             Self::TimedOut => "no answer came in time".into(),
+            Self::UnknownMethod => "it is too old to know the question".into(),
+            Self::Refused(code) if code.is_empty() => "it refused without a reason".into(),
             Self::Refused(code) => format!("it refused with {code}"),
-            Self::Unreadable => "the answer is not what it should be".into(),
+            Self::Unreadable => "its answer cannot be understood".into(),
         }
     }
 }
@@ -359,7 +363,7 @@ pub struct SessionSums {
     pub daily_model_usage: Vec<ModelDay>,
 }
 
-/// One response of a session.
+/// One response of a session, or of a long session several that follow each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Point {
@@ -373,7 +377,7 @@ pub struct Point {
     pub cache_read: u64,
     /// Input written to the cache.
     pub cache_write: u64,
-    /// The gateway's own figure.
+    /// The gateway's own figure; 0 also where it knows no price.
     #[serde(deserialize_with = "amount")]
     pub cost: Option<NanoUsd>,
 }

@@ -84,6 +84,8 @@ pub struct Refused {
     pub retry_after: Option<u64>,
     /// Of a pairing: the request to be approved.
     pub request: Option<String>,
+    /// Of a method that asks for a right which this connection has not: that right.
+    pub missing_scope: Option<String>,
     /// Of another protocol: the one the gateway speaks.
     pub expected_protocol: Option<u32>,
 }
@@ -155,6 +157,7 @@ impl Refused {
             reason: known(&details["reason"]),
             retry_after: error["retryAfterMs"].as_u64(),
             request: word(&details["requestId"]),
+            missing_scope: word(&details["missingScope"]),
             expected_protocol: expected.and_then(|protocol| protocol.try_into().ok()),
         }
     }

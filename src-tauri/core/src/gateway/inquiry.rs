@@ -115,9 +115,12 @@ impl Inquiry {
         if connected.is_some() && self.connected.is_none() {
             self.quotas.rest(now);
         }
-        // One that pushes says by a gap from when on it does.
-        if connected == Some(false) && self.connected != connected {
-            self.gap(now);
+        match connected {
+            _ if connected == self.connected => {}
+            // A gap tells from when on it pushes, and follows soon.
+            Some(true) => self.usage.rest(u64::MAX),
+            Some(false) => self.gap(now),
+            None => {}
         }
         self.connected = connected;
     }
@@ -281,5 +284,211 @@ impl Inquiry {
             WITHOUT_PUSHES
         };
         self.usage.rest(now + pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Freshness;
+    use jiff::civil::date;
+
+    const TODAY: Date = date(2026, 11, 20);
+
+    fn at(elapsed: u64) -> Moment {
+        let wall = UnixMillis(1_795_179_000_000).plus(elapsed.cast_signed());
+        Moment { elapsed, wall }
+    }
+
+    fn connected(live: bool) -> State {
+        State::Connected {
+            server_version: String::new(),
+            protocol: 4,
+            scopes: Vec::new(),
+            paired: true,
+            live,
+        }
+    }
+
+    fn usage(now: Moment, freshness: Freshness) -> Result<Answer, Unanswered> {
+        Ok(Answer::Usage(Box::new(Usage {
+            updated_at: now.wall,
+            freshness,
+            ..Usage::default()
+        })))
+    }
+
+    fn quotas(refreshing: bool) -> Result<Answer, Unanswered> {
+        Ok(Answer::Quotas(Quotas {
+            refreshing,
+            ..Quotas::default()
+        }))
+    }
+
+    /// What is asked: the method, and the days.
+    fn asked(inquiry: &mut Inquiry, now: u64) -> Vec<(u64, String)> {
+        let asked = inquiry.ask(now, TODAY, "Europe/Berlin").into_iter();
+        let told = |ask: &Ask| match ask {
+            Ask::Usage {
+                since,
+                until,
+                zone,
+                sessions,
+            } => format!("{since}..{until} {zone} {sessions}"),
+            ask => ask.method().to_owned(),
+        };
+        asked.map(|(number, ask)| (number, told(&ask))).collect()
+    }
+
+    const ALL: &str = "2025-11-20..2026-11-20 Europe/Berlin 500";
+    const LATELY: &str = "2026-11-19..2026-11-20 Europe/Berlin 200";
+
+    /// Connected, and what is asked first is answered, at 1000.
+    fn settled() -> Inquiry {
+        let mut inquiry = Inquiry::default();
+        inquiry.state(&connected(true), 1000);
+        assert_eq!(asked(&mut inquiry, 1000), [(1, "usage.status".to_owned())]);
+        inquiry.gap(1000);
+        assert_eq!(asked(&mut inquiry, 1000), [(2, ALL.to_owned())]);
+        let told = inquiry.answered(1, quotas(false), at(1000));
+        assert_eq!(told, Some(Told::Quotas(Quotas::default())));
+        let told = inquiry.answered(2, usage(at(1000), Freshness::Fresh), at(1000));
+        let Some(Told::Days { days, zone, .. }) = told else {
+            panic!("{told:?}")
+        };
+        assert_eq!((days.len(), zone.as_str()), (366, "Europe/Berlin"));
+        inquiry
+    }
+
+    #[test]
+    fn nothing_is_asked_before_there_is_a_connection() {
+        let mut inquiry = Inquiry::default();
+        assert_eq!(inquiry.due(), None);
+        assert_eq!(asked(&mut inquiry, 1 << 40), []);
+        inquiry.state(&State::Connecting, 5);
+        inquiry.gap(5);
+        assert_eq!(inquiry.due(), None);
+    }
+
+    #[test]
+    fn history_first_then_soon_once_more_and_then_the_last_days_regularly() {
+        let mut inquiry = settled();
+        assert_eq!(inquiry.due(), Some(46_000));
+        assert_eq!(asked(&mut inquiry, 45_999), []);
+        assert_eq!(asked(&mut inquiry, 46_000), [(3, LATELY.to_owned())]);
+        inquiry.answered(3, usage(at(46_000), Freshness::Fresh), at(46_000));
+        assert_eq!(inquiry.due(), Some(301_000));
+        assert_eq!(
+            asked(&mut inquiry, 301_000),
+            [(4, "usage.status".to_owned())]
+        );
+        inquiry.answered(4, quotas(false), at(301_000));
+        assert_eq!(asked(&mut inquiry, 346_000), [(5, LATELY.to_owned())]);
+        // A day later, all of it again.
+        inquiry.answered(5, usage(at(346_000), Freshness::Fresh), at(346_000));
+        let next_day = 24 * 3_600_000 + 1_000;
+        let asked = asked(&mut inquiry, next_day);
+        assert_eq!(asked[0], (6, ALL.to_owned()));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_believed_is_asked_for_again() {
+        let mut inquiry = settled();
+        inquiry.gap(2_000);
+        assert_eq!(asked(&mut inquiry, 2_000), [(3, LATELY.to_owned())]);
+        let told = inquiry.answered(3, usage(at(2_000), Freshness::Refreshing), at(2_000));
+        assert_eq!((told, inquiry.due()), (None, Some(4_000)));
+        // The day may have changed: it is the same question all the same.
+        assert_eq!(asked(&mut inquiry, 4_000), [(4, LATELY.to_owned())]);
+        inquiry.answered(4, usage(at(4_000), Freshness::Fresh), at(4_000));
+        assert_eq!(inquiry.due(), Some(49_000));
+    }
+
+    #[test]
+    fn an_answer_from_before_a_gap_is_not_taken() {
+        let mut inquiry = settled();
+        asked(&mut inquiry, 46_000);
+        inquiry.gap(46_001);
+        let told = inquiry.answered(3, usage(at(46_002), Freshness::Fresh), at(46_002));
+        assert_eq!(told, None);
+        assert_eq!(asked(&mut inquiry, 46_002), [(4, LATELY.to_owned())]);
+    }
+
+    #[test]
+    fn after_a_lost_connection_it_waits_until_it_hears_again() {
+        let mut inquiry = settled();
+        asked(&mut inquiry, 46_000);
+        let lost = inquiry.answered(3, Err(Unanswered::NotConnected), at(46_001));
+        assert_eq!(lost, None);
+        inquiry.state(&State::Connecting, 46_001);
+        assert_eq!(asked(&mut inquiry, 400_000), []);
+        inquiry.state(&connected(true), 400_000);
+        assert_eq!(
+            asked(&mut inquiry, 400_000),
+            [(4, "usage.status".to_owned())]
+        );
+        inquiry.gap(400_001);
+        assert_eq!(asked(&mut inquiry, 400_001), [(5, LATELY.to_owned())]);
+    }
+
+    #[test]
+    fn how_often_depends_on_what_else_is_known() {
+        // Its logs are read here.
+        let mut inquiry = settled();
+        inquiry.set_logs_here(true);
+        asked(&mut inquiry, 46_000);
+        inquiry.answered(3, usage(at(46_000), Freshness::Fresh), at(46_000));
+        assert_eq!(inquiry.usage.due, 46_000 + FOR_COMPARING);
+        // It pushes nothing.
+        let mut inquiry = Inquiry::default();
+        inquiry.state(&connected(false), 0);
+        assert_eq!(
+            asked(&mut inquiry, 0),
+            [(1, ALL.to_owned()), (2, "usage.status".to_owned())]
+        );
+        inquiry.answered(1, usage(at(0), Freshness::Fresh), at(0));
+        asked(&mut inquiry, AFTER_GAP);
+        inquiry.answered(3, usage(at(AFTER_GAP), Freshness::Fresh), at(AFTER_GAP));
+        assert_eq!(inquiry.usage.due, AFTER_GAP + WITHOUT_PUSHES);
+    }
+
+    #[test]
+    fn a_refusal_is_told_and_the_question_rests() {
+        let mut inquiry = settled();
+        asked(&mut inquiry, 46_000);
+        let why = Unanswered::Refused("FORBIDDEN".into());
+        let told = inquiry.answered(3, Err(why.clone()), at(46_000));
+        assert_eq!(told, Some(Told::Nothing("sessions.usage", why)));
+        assert_eq!(inquiry.usage.due, 46_000 + REGULARLY);
+    }
+
+    #[test]
+    fn quotas_that_are_being_fetched_are_asked_for_again_a_few_times() {
+        let mut inquiry = Inquiry::default();
+        inquiry.state(&connected(true), 0);
+        let (mut now, mut number) = (0, 0);
+        let mut pauses = Vec::new();
+        for _ in 0..4 {
+            number += 1;
+            assert_eq!(
+                asked(&mut inquiry, now),
+                [(number, "usage.status".to_owned())]
+            );
+            inquiry.answered(number, quotas(true), at(now));
+            pauses.push(inquiry.quotas.due - now);
+            now = inquiry.quotas.due;
+        }
+        assert_eq!(pauses, [5_000, 10_000, 20_000, REGULARLY]);
+    }
+
+    #[test]
+    fn another_zone_means_all_of_its_days() {
+        let mut inquiry = settled();
+        inquiry.hurry(5_000);
+        let asked = inquiry.ask(5_000, TODAY, "Asia/Tokyo");
+        let Some((_, Ask::Usage { since, zone, .. })) = asked.first() else {
+            panic!("{asked:?}")
+        };
+        assert_eq!((*since, zone.as_str()), (date(2025, 11, 20), "Asia/Tokyo"));
     }
 }

@@ -606,7 +606,11 @@ impl Session {
         if let Some((number, ask)) = ask {
             let answer = match result {
                 Ok(payload) => ask.read(payload),
-                Err(refused) => Err(Unanswered::Refused(refused.code)),
+                Err(refused) => Err(match refused.missing_scope {
+                    // What it does not know it takes for what administrators may do.
+                    Some(scope) if scope != SCOPE => Unanswered::UnknownMethod,
+                    _ => Unanswered::Refused(refused.code),
+                }),
             };
             let ask = number;
             return turn.tell(GatewayEvent::Answer { ask, answer });

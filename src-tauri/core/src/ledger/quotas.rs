@@ -301,4 +301,23 @@ mod tests {
         });
         assert_eq!(now, []);
     }
+
+    #[test]
+    fn a_gateway_whose_clock_is_set_back_loses_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut ledger, _) = Ledger::open(&folder.path().join("ledger.sqlite")).expect("a ledger");
+        for (at, used) in [(7_200, 10), (3_600, 20), (3_900, 20)] {
+            let quotas = told(at, &[("5h", used, 90_000)]);
+            ledger.keep_quotas("home", &quotas).expect("kept");
+        }
+        let used = |quotas: Vec<KeptQuota>| -> Vec<(i64, i64)> {
+            let quotas = quotas.into_iter();
+            quotas
+                .map(|quota| (quota.since.0, quota.used_milli_percent))
+                .collect()
+        };
+        assert_eq!(used(ledger.quotas().expect("read")), [(3_900, 20)]);
+        let history = used(ledger.quota_history().expect("read"));
+        assert_eq!(history, [(3_600, 20), (3_900, 20), (7_200, 10)]);
+    }
 }

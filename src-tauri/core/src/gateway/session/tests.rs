@@ -760,11 +760,29 @@ fn questions_are_answered_in_any_order_or_told_why_not() {
     assert_eq!(desk.answer(&ids[2], &quota(30)), [told(3, answer(30))]);
     assert_eq!(desk.answer(&ids[0], &quota(10)), [told(1, answer(10))]);
     assert_eq!(desk.answer(&ids[0], &quota(11)), [], "once");
-    let refusal = json!({ "code": "FORBIDDEN", "details": { "code": "MISSING_SCOPE" } });
+    let refusal = json!({ "code": "FORBIDDEN", "details": { "code": "MISSING_SCOPE", "missingScope": "operator.read" } });
     let refused = Err(Unanswered::Refused("FORBIDDEN".into()));
     assert_eq!(
         desk.refuse(&json!({ "id": ids[1] }), &refusal),
         [told(2, refused)]
+    );
+    let unknown = json!({
+        "code": "FORBIDDEN", "details": { "code": "MISSING_SCOPE", "missingScope": "operator.admin" },
+    });
+    let out = desk.say(Input::Ask(
+        6,
+        Ask::Log {
+            key: "k".into(),
+            limit: 1,
+        },
+    ));
+    let [Output::Send(Text(text))] = out.as_slice() else {
+        panic!("{out:?}")
+    };
+    let request = serde_json::from_str(text).expect("JSON");
+    assert_eq!(
+        desk.refuse(&request, &unknown),
+        [told(6, Err(Unanswered::UnknownMethod))]
     );
     let unreadable = Err(Unanswered::Unreadable);
     assert_eq!(desk.answer(&ids[3], &json!([])), [told(4, unreadable)]);
