@@ -189,7 +189,8 @@ impl<'a> World<'a> {
 
     /// A client's process starts.
     fn start(&mut self) {
-        let ingest = self.home.ingest();
+        let mut ingest = self.home.ingest();
+        drain(&mut ingest);
         let gateway = clawspend_core::gateway::Gateway {
             name: "home".into(),
             address: Address::parse("ws://gateway.example:18789").expect("an address"),
@@ -244,7 +245,7 @@ impl<'a> World<'a> {
         let client = self.client.as_ref()?;
         let due = client.session.due().into_iter().chain(client.line.due());
         let due = due
-            .map(|due| due + self.slept)
+            .map(|due| due.saturating_add(self.slept))
             .chain([self.looked_at + LOOK]);
         due.min().map(|due| due.max(self.asleep_until))
     }

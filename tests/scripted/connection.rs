@@ -157,16 +157,29 @@ fn every_captured_handshake_has_the_same_outcome_over_a_socket() {
             vec![Step::Challenge, answer]
         });
         let (_home, client) = connect(&scripted);
-        let detail = case["error"]["details"]["code"]
-            .as_str()
-            .unwrap_or_default();
+        let detail = case["error"]["details"]["code"].as_str();
+        let detail = detail.unwrap_or_default();
+        let unauthorized = |why| State::Unauthorized { why };
         let expected = match detail {
-            "" if case["auth"]["scopes"].to_string().contains("operator.read") => "connected",
-            "" if ok => "unauthorized",
-            "" | "PROTOCOL_MISMATCH" => "version-mismatch",
-            _ => "unauthorized",
+            "" if case["auth"]["scopes"].to_string().contains("operator.read") => {
+                let scopes = case["auth"]["scopes"].clone();
+                State::Connected {
+                    server_version: "2026.9.6".into(),
+                    protocol: 4,
+                    scopes: serde_json::from_value(scopes).expect("names"),
+                    paired: case["auth"]["deviceToken"].is_string(),
+                    live: true,
+                }
+            }
+            "" if ok => unauthorized(Unauthorized::NoReadScope),
+            "" => State::VersionMismatch { expected: None },
+            "PROTOCOL_MISMATCH" => State::VersionMismatch { expected: Some(4) },
+            "AUTH_TOKEN_MISSING" => unauthorized(Unauthorized::TokenMissing),
+            "AUTH_TOKEN_MISMATCH" => unauthorized(Unauthorized::TokenWrong),
+            detail if detail.starts_with("DEVICE_AUTH_") => unauthorized(Unauthorized::Signature),
+            _ => unauthorized(Unauthorized::Identity),
         };
-        assert_eq!(client.state().word(), expected, "{line}");
+        assert_eq!(client.state(), expected, "{line}");
         let tries = if detail.starts_with("DEVICE_AUTH_") {
             2
         } else {
@@ -454,6 +467,23 @@ fn what_cannot_be_reached_says_why() {
         };
         assert_eq!(told, why, "{url}");
     }
+}
+
+#[test]
+fn a_frame_too_long_at_any_time_ends_the_connection() {
+    let too_long = Step::SayMuch((32 << 20) + 1);
+    let scripted = ScriptedGateway::start(move |number| match number {
+        0 => vec![too_long.clone()],
+        1 => vec![Step::Challenge, too_long.clone()],
+        _ => friendly(),
+    });
+    let (_home, client) = connect(&scripted);
+    let State::Unreachable { why, .. } = client.state() else {
+        panic!("nobody reads so much")
+    };
+    assert_eq!(why, Failure::TooLong);
+    assert_eq!(client.state(), connected(), "told once, and tried on");
+    assert_eq!(scripted.connections(), 3);
 }
 
 #[test]

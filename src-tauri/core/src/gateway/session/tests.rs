@@ -3,6 +3,7 @@ use crate::usage::{Reason, Tokens};
 use serde_json::{Value, json};
 
 mod faults;
+mod network;
 
 const CASES: &str =
     include_str!("../../../../../tests/fixtures/gateway/handshake-cases/loopback.2026.9.6.jsonl");
