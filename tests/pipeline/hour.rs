@@ -571,3 +571,8 @@ fn an_hour_of_faults_ends_like_any_other(logs_here: bool) {
 fn a_gateway_whose_logs_are_here() {
     an_hour_of_faults_ends_like_any_other(true);
 }
+
+#[test]
+fn a_gateway_whose_logs_are_elsewhere() {
+    an_hour_of_faults_ends_like_any_other(false);
+}
