@@ -151,8 +151,10 @@ impl Ledger {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT gateway, MAX(updated_at) FROM remote_days GROUP BY gateway HAVING NOT MAX(logs_here)
-                     ORDER BY gateway",
+                    // SQLite takes the other columns from the row that has the maximum.
+                    "SELECT gateway, updated_at FROM
+                       (SELECT gateway, MAX(updated_at) AS updated_at, logs_here FROM remote_days GROUP BY gateway)
+                     WHERE NOT logs_here ORDER BY gateway",
                 )?
                 .query_map([], |row| Ok((row.get(0)?, UnixMillis(row.get(1)?))))?
                 .collect()
@@ -472,5 +474,24 @@ mod tests {
             std::slice::from_ref(&two),
         );
         assert_eq!(all(&ledger)[1], kept("home", (1_500, 1_600), &two));
+    }
+
+    #[test]
+    fn a_gateway_that_moved_away_is_one_whose_logs_are_elsewhere() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut ledger, _) = Ledger::open(&folder.path().join("ledger.sqlite")).expect("a ledger");
+        keep(&mut ledger, "home", (1_000, 1_001), &[day(1, 7, &[])]);
+        logs_are_here(&ledger.connection, "home").expect("noted");
+        assert_eq!(ledger.remote_latest().expect("gateways"), []);
+        keep(&mut ledger, "home", (2_000, 2_001), &[day(2, 7, &[])]);
+        let days = ledger.remote_days(date(2026, 11, 1), date(2026, 11, 30));
+        let here: Vec<bool> = days
+            .expect("days")
+            .iter()
+            .map(|day| day.logs_here)
+            .collect();
+        assert_eq!(here, [true, false]);
+        let home = ("home".to_owned(), UnixMillis(2_000));
+        assert_eq!(ledger.remote_latest().expect("gateways"), [home]);
     }
 }

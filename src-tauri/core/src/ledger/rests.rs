@@ -988,14 +988,13 @@ mod tests {
         // What the gateway counts on that day later was not forgotten.
         Answer(720, "UTC", vec![("main", "large", 7)]).keep(&mut ledger);
         assert_eq!(told(&mut ledger), [one(20, 2, 2_300), one(21, 7, 7_000)]);
-        let sessions: i64 = ledger
+        let sessions: Vec<String> = ledger
             .connection
-            .query_row(
-                "SELECT count(*) FROM names WHERE text = 's-main'",
-                [],
-                |row| row.get(0),
+            .prepare(
+                "SELECT text FROM names WHERE text LIKE 's-%' UNION ALL SELECT session FROM remote_sessions",
             )
-            .expect("a count");
-        assert_eq!(sessions, 0, "its session is forgotten");
+            .and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect())
+            .expect("sessions");
+        assert_eq!(sessions, ["s-elsewhere"], "only the forgotten one is gone");
     }
 }
