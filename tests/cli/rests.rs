@@ -6,7 +6,7 @@ use clawspend_core::{
     follow::roots::rank,
     gateway::{Usage, remote},
     ledger::{Ledger, remote_days::RemoteAnswer},
-    usage::{Line, Observation},
+    usage::Line,
 };
 use jiff::{civil::date, tz::TimeZone};
 use serde_json::{Value, json};
@@ -36,19 +36,12 @@ fn home() -> Home {
     let payloads = events.iter().map(|event| &event["payload"]);
     let mut answers = payloads.filter(|it| it["message"]["role"] == "assistant");
     let payload = answers.next().expect("an answer").to_string();
-    let Line::Observation(pushed) = pushed::parse(payload.as_bytes(), rank::GATEWAY).line else {
-        panic!("{payload}")
-    };
-    let pushed = Observation {
-        gateway: "home".into(),
-        ..*pushed
-    };
-    let mut batch = ledger.batch().expect("a batch");
-    let place = batch.place("gateway:home").expect("a place");
-    batch.add(&pushed, place, 0).expect("added");
-    batch
-        .commit(&TimeZone::UTC, &mut |it| it.recorded)
-        .expect("committed");
+    let mut pushed = pushed::parse(payload.as_bytes(), rank::GATEWAY);
+    if let Line::Observation(observation) = &mut pushed.line {
+        observation.gateway = "home".into();
+    }
+    let heard = ledger.hear("home", &[pushed], &TimeZone::UTC, &mut |it| it.recorded);
+    assert!(heard.expect("kept"));
     home
 }
 

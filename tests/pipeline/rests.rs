@@ -2,21 +2,16 @@
 
 use clawspend_core::{
     api::Reader,
-    dialects::openclaw::pushed,
+    dialects::openclaw::pushed::{self, Pushed},
     follow::roots::rank,
     forget::{ForgetRequest, forget},
     gateway::{Usage, remote},
-    ledger::{
-        Ledger,
-        files::{FileState, PUSHED},
-        query::Dimension,
-        remote_days::RemoteAnswer,
-    },
+    ledger::{Ledger, query::Dimension, remote_days::RemoteAnswer},
     pricing::{Gap, Prices},
     report::{Column, Filter, ReportRequest},
     summary::Amount,
     time::UnixMillis,
-    usage::{Line, Observation, Source},
+    usage::{Line, Source},
     verify::{Cause, verify},
 };
 use clawspend_tests::home::{Home, utc};
@@ -25,7 +20,7 @@ use jiff::{
     tz::TimeZone,
 };
 use serde_json::Value;
-use std::{borrow::Cow, fs, path::Path};
+use std::{fs, path::Path};
 
 const DAY: Date = date(2026, 11, 20);
 
@@ -39,22 +34,14 @@ fn fixture(name: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// A home that follows the gateway, with a ledger that knows nothing yet but the counters of what is pushed.
+/// A home that follows the gateway, with a ledger that knows nothing yet.
 fn home() -> Home {
     let home = Home::new();
     let config = home.path().join("clawspend-config");
     fs::create_dir_all(&config).expect("can be created");
     let text = "[display]\ntimezone = \"UTC\"\n[[gateways]]\nname = \"home\"\nurl = \"ws://10.1.2.3:18789\"\n";
     fs::write(config.join("clawspend.toml"), text).expect("writable");
-    let mut ingest = home.ingest();
-    let mut batch = ingest.ledger.batch().expect("a batch");
-    let mut counters = FileState::new(format!("{PUSHED}home"), Source::OpenClaw, (0, 0));
-    counters.counts.counted = 2;
-    batch.set_file(&mut counters).expect("kept");
-    batch
-        .commit(&TimeZone::UTC, &mut |_| None)
-        .expect("committed");
-    drop(ingest);
+    drop(home.ingest());
     home
 }
 
@@ -79,7 +66,7 @@ fn answer(home: &Home) {
 }
 
 /// The answer of a captured turn, pushed at 12:35:03: one of main's seven of mock-large, for $0.00534.
-fn pushed() -> Observation<'static> {
+fn pushed() -> Pushed {
     let events = fixture("events/turn-after-sessions.subscribe.json");
     let events = events.as_array().expect("events");
     let payload = events
@@ -87,35 +74,33 @@ fn pushed() -> Observation<'static> {
         .map(|event| &event["payload"])
         .find(|payload| payload["message"]["role"] == "assistant")
         .expect("an answer");
-    match pushed::parse(payload.to_string().as_bytes(), rank::GATEWAY).line {
-        Line::Observation(observation) => Observation {
-            gateway: "home".into(),
-            ..*observation
-        },
-        other => panic!("{other:?}"),
+    of_home(pushed::parse(payload.to_string().as_bytes(), rank::GATEWAY))
+}
+
+fn of_home(mut pushed: Pushed) -> Pushed {
+    if let Line::Observation(observation) = &mut pushed.line {
+        observation.gateway = "home".into();
     }
+    pushed
 }
 
 /// The same, made after the answer.
-fn later() -> Observation<'static> {
-    Observation {
-        cluster: 7,
-        at: CAPTURED.plus(MINUTE),
-        session: Cow::Borrowed("another"),
-        ..pushed()
+fn later() -> Pushed {
+    let mut later = pushed();
+    if let Line::Observation(observation) = &mut later.line {
+        observation.cluster = 7;
+        observation.at = CAPTURED.plus(MINUTE);
+        observation.session = "another".into();
     }
+    later
 }
 
-fn push(home: &Home, observation: &Observation<'_>) {
+fn push(home: &Home, pushed: Pushed) {
     let mut ledger = ledger(home);
     let basis = ledger.basis().expect("readable").expect("a basis");
     let mut prices = Prices::new(basis.terms);
-    let mut batch = ledger.batch().expect("a batch");
-    let place = batch.place("gateway:home").expect("a place");
-    batch.add(observation, place, 0).expect("added");
-    batch
-        .commit(&TimeZone::UTC, &mut |it| prices.cost(it))
-        .expect("committed");
+    let heard = ledger.hear("home", &[pushed], &TimeZone::UTC, &mut |it| prices.cost(it));
+    heard.expect("kept");
 }
 
 fn reader(home: &Home) -> Reader {
@@ -202,8 +187,8 @@ fn every_door_counts_it_and_a_push_counts_once() {
     let before = all(14, 75_630_000, 28_674);
     let after = all(15, 80_970_000, 30_694);
     let answer: fn(&Home) = answer;
-    let push: fn(&Home) = |home| self::push(home, &pushed());
-    let later: fn(&Home) = |home| self::push(home, &self::later());
+    let push: fn(&Home) = |home| self::push(home, pushed());
+    let later: fn(&Home) = |home| self::push(home, self::later());
     for (order, expected) in [
         ([answer, push, later], [before, before, after]),
         ([answer, later, push], [before, after, after]),
@@ -235,8 +220,8 @@ fn every_door_counts_it_and_a_push_counts_once() {
 fn its_rows_say_what_is_known_and_nothing_else() {
     let home = home();
     answer(&home);
-    push(&home, &pushed());
-    push(&home, &later());
+    push(&home, pushed());
+    push(&home, later());
     let of = Column::Of;
     let columns = [
         Column::Hour,
@@ -312,7 +297,7 @@ fn what_has_no_price_there_and_what_may_be_missing_is_said() {
     };
     assert_eq!(remarks(20), [""; 0]);
     answer(&home);
-    push(&home, &pushed());
+    push(&home, pushed());
     let totals = "OpenClaw: 13 responses of these days (at least $0.07) are known from the totals of the gateway home alone; \
                   they count copies in forked sessions again, which cannot be seen from outside.";
     let old = "OpenClaw: the gateway home last told what it counts at 2026-11-20 12:45; what was spent there since and not \
@@ -346,8 +331,8 @@ fn what_has_no_price_there_and_what_may_be_missing_is_said() {
 fn verify_knows_that_there_is_nothing_to_read_again() {
     let home = home();
     answer(&home);
-    push(&home, &pushed());
-    push(&home, &later());
+    push(&home, pushed());
+    push(&home, later());
     let told = verify(&home.environment(), &utc(), &mut |_| {}).expect("an answer");
     assert_eq!((told.files, told.ledger, told.logs), (0, 15, 0));
     let nothing = (0, 0, 0, 0);
@@ -390,8 +375,8 @@ fn verify_knows_that_there_is_nothing_to_read_again() {
 fn what_is_forgotten_of_it_stays_forgotten() {
     let home = home();
     answer(&home);
-    push(&home, &pushed());
-    push(&home, &later());
+    push(&home, pushed());
+    push(&home, later());
     let request = |model: &str| ForgetRequest {
         before: Some(date(2026, 11, 21)),
         only: vec![Filter {
@@ -417,8 +402,8 @@ fn what_is_forgotten_of_it_stays_forgotten() {
     let by_model = || by(&home, &[Column::Of(Dimension::Model)], &[]);
     assert_eq!(by_model(), left);
     answer(&home);
-    push(&home, &pushed());
-    push(&home, &later());
+    push(&home, pushed());
+    push(&home, later());
     home.catch_up();
     assert_eq!(by_model(), left);
 }
@@ -428,7 +413,7 @@ fn what_is_forgotten_of_it_stays_forgotten() {
 fn logs_that_turn_up_after_the_answer_take_its_place() {
     let home = home();
     answer(&home);
-    push(&home, &pushed());
+    push(&home, pushed());
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/openclaw-sqlite/agents");
     let agents = home.path().join(".openclaw/agents");
     for entry in walkdir::WalkDir::new(&fixture) {

@@ -428,9 +428,8 @@ impl Proofs {
 
     /// Why the copies that the ledger remembers are not those that the logs tell of now.
     fn cause(&mut self, kept: &[Trace], now: &[Trace]) -> Cause {
-        let (pushed, read): (Vec<&Trace>, _) = kept
-            .iter()
-            .partition(|trace| trace.path.starts_with(HEARD));
+        let (pushed, read): (Vec<&Trace>, _) =
+            kept.iter().partition(|trace| trace.path.starts_with(HEARD));
         if !pushed.is_empty() && read.is_empty() && now.is_empty() {
             return Cause::HeardFromGateway;
         }
