@@ -384,8 +384,21 @@ fn a_file_of_secrets_that_others_can_read_is_refused() {
              Hint: run: chmod 600 {path}; if others may have read it, remove it and pair anew\n"
         ),
     };
-    assert_eq!(home.run("gateway test claw --json"), expected);
+    let config = home.path().join("config/clawspend.toml");
+    let before = [&config, &file].map(|file| std::fs::read(file).expect("the file"));
+    for arguments in [
+        "gateway test claw --json",
+        "gateway list",
+        "gateway add claw wss://claw.example.org",
+        "gateway add other wss://claw.example.org",
+        "gateway remove claw",
+        "session k",
+    ] {
+        assert_eq!(home.run(arguments), expected, "{arguments}");
+    }
     assert_eq!(scripted.connections(), 0);
+    let after = [&config, &file].map(|file| std::fs::read(file).expect("the file"));
+    assert_eq!(after, before);
 }
 
 #[test]

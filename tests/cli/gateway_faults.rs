@@ -254,6 +254,24 @@ fn a_url_in_the_config_file_that_holds_a_password_is_told_by_its_place_alone() {
 }
 
 #[test]
+fn a_config_file_with_two_gateways_of_one_name_takes_no_third_and_keeps_no_token() {
+    let home = home_at("ws://127.0.0.1:18789");
+    let twice = "[[gateways]]\nname = \"a\"\nurl = \"ws://127.0.0.1:1\"\n\n[[gateways]]\nname = \"A\"\nurl = \"ws://127.0.0.1:2\"\n";
+    let file = home.write("config/clawspend.toml", twice);
+    let before = kept(&home);
+    let expected = refused(
+        &format!(
+            "{}: line 5, column 1: two gateways are called `A`; give one another name",
+            file.display()
+        ),
+        "correct the config file; nothing was changed",
+    );
+    let add = "gateway add b wss://claw.example.org --token-stdin";
+    assert_eq!(with_input(&home, add, "hush"), expected);
+    assert_eq!(kept(&home), before);
+}
+
+#[test]
 fn a_token_is_one_line() {
     let home = home_at("ws://127.0.0.1:18789");
     let before = kept(&home);

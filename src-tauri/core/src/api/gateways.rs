@@ -181,8 +181,10 @@ pub fn add(
             hint: "use at most 40 letters, digits, dots, dashes and underscores".into(),
         });
     }
+    let secrets = Secrets::new(&environment.paths);
     let file = environment.paths.config_file();
-    // First the settings: what they refuse must leave no token behind.
+    // What either file refuses must change neither: one is looked at first, the other is written first.
+    secrets.credentials(&address)?;
     let mut before = environment.config().0.gateways.into_iter();
     let before = before.find(|known| known.name.eq_ignore_ascii_case(name));
     let config = config::add_gateway(&file, environment.home.as_deref(), name, &address)
@@ -191,7 +193,7 @@ pub fn add(
         forget_unused(environment, &config, &before.address)?;
     }
     if token.is_some() {
-        Secrets::new(&environment.paths).set_shared(&address, token)?;
+        secrets.set_shared(&address, token)?;
     }
     Ok(address.warning())
 }
@@ -202,6 +204,8 @@ pub fn add(
 /// [`ApiError`].
 pub fn remove(environment: &Environment, name: &str) -> Result<(), ApiError> {
     let gateway = added(environment, name)?;
+    // Tokens that cannot be forgotten must not be left behind.
+    Secrets::new(&environment.paths).credentials(&gateway.address)?;
     let file = environment.paths.config_file();
     let left = config::remove_gateway(&file, environment.home.as_deref(), &gateway.name)
         .map_err(|faults| refused(environment, &faults))?;
