@@ -4,6 +4,7 @@
 mod gateway;
 
 use clawspend_core::{
+    api::Reader,
     engine::Line,
     gateway::{
         Address, Credentials, DeviceKey, Failure, GatewayEvent, Input, Kept, Moment, Origin,
@@ -16,7 +17,7 @@ use clawspend_tests::home::{Everything, Home, drain};
 use gateway::{
     BEGAN, Figures, Gateway, LOCK_OUT, Random, Response, Said, Sent, Trouble, responses, truth,
 };
-use jiff::tz::TimeZone;
+use jiff::{civil::date, tz::TimeZone};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Faults begin before this, and end soon after.
@@ -241,6 +242,25 @@ impl<'a> World<'a> {
         self.now = until;
     }
 
+    /// What is not known yet may be missing at any time; more than there was is never counted.
+    fn counts_nothing_twice(&mut self) {
+        let (made, at) = (self.gateway.made(), self.now);
+        let Some(client) = &mut self.client else {
+            return;
+        };
+        let (since, until) = (date(2026, 11, 19), date(2026, 11, 22));
+        let days = { &mut client.ingest.ledger }.days(since, until, &TimeZone::UTC, "UTC");
+        let mut counted = (0, 0);
+        for row in days.expect("readable") {
+            counted.0 += row.amount.responses;
+            counted.1 += row.amount.cost.0;
+        }
+        assert!(
+            counted.0 <= made.0 && counted.1 <= made.1,
+            "{counted:?} of {made:?} after {at} ms"
+        );
+    }
+
     fn client_due(&self) -> Option<u64> {
         let client = self.client.as_ref()?;
         let due = client.session.due().into_iter().chain(client.line.due());
@@ -457,6 +477,8 @@ struct Hour {
     figures: Figures,
     /// After everything was looked at once more.
     everything: Everything,
+    /// Responses that only the gateway's own totals tell.
+    unheard: u64,
     connects: Vec<u64>,
     wrong: u32,
     state: String,
@@ -473,12 +495,19 @@ fn hour(
     let logs = logs_here.then(|| home.path());
     let gateway = Gateway::new(responses.to_vec(), ahead, logs);
     let mut world = World::new(&home, gateway, faults.to_vec(), seed);
-    world.run(END);
+    for minute in 1..=END / 60_000 {
+        world.run(minute * 60_000);
+        world.counts_nothing_twice();
+    }
     let mut client = world.client.take().expect("a client");
     let figures = figures(&home.everything());
+    let mut reader = Reader::open(home.environment()).expect("a ledger");
+    let rests = reader.rests(date(2026, 11, 19), date(2026, 11, 22));
+    let rests = rests.expect("readable").into_iter();
     drain(&mut client.ingest);
     Hour {
         figures,
+        unheard: rests.map(|rest| rest.amount.responses).sum(),
         everything: home.everything(),
         connects: world.connects,
         wrong: world.gateway.wrong,
@@ -536,10 +565,16 @@ fn an_hour_of_faults_ends_like_any_other(logs_here: bool) {
         let clean = hour(&responses, &[], seed, ahead, logs_here);
         let truth = truth(&responses, ahead);
         assert_eq!(clean.figures, truth, "seed {seed}: a clean hour");
-        assert_eq!(clean.connects.len(), 1);
+        assert_eq!((clean.connects.len(), clean.unheard), (1, 0));
         let faulty = hour(&responses, &faults, seed, ahead, logs_here);
         assert_eq!(faulty.state, "connected", "seed {seed}");
         assert_eq!(faulty.figures, truth, "seed {seed}: {faults:#?}");
+        assert_eq!(
+            faulty.unheard == 0,
+            logs_here,
+            "seed {seed}: {}",
+            faulty.unheard
+        );
         if logs_here {
             assert_eq!(faulty.everything, clean.everything, "seed {seed}");
         }

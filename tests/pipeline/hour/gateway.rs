@@ -256,6 +256,12 @@ impl Gateway {
         self.tokens_given += 1;
     }
 
+    /// The responses made so far, and what they cost.
+    pub(crate) fn made(&self) -> (u64, i64) {
+        let made = &self.responses[..self.made];
+        (made.len() as u64, made.iter().map(|one| one.nano_usd).sum())
+    }
+
     /// When the next response is made.
     pub(crate) fn next_response(&self) -> Option<u64> {
         self.responses.get(self.made).map(|one| one.at)

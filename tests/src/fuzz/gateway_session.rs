@@ -11,7 +11,7 @@ use clawspend_core::{
 use jiff::{civil::date, tz::TimeZone};
 use serde_json::Value;
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
 };
@@ -58,10 +58,11 @@ struct Desk {
     /// The last request's id.
     request: String,
     /// A `connect` that waits for its answer: its id, and what it sent to be let in.
-    greeting: Option<(String, String)>,
+    greeting: Option<(String, Value)>,
     connected_at: Option<u64>,
     locked_until: u64,
-    refused: HashSet<String>,
+    /// How often each secret was refused.
+    refused: HashMap<String, u32>,
     questions: u64,
     asked: BTreeSet<u64>,
 }
@@ -141,7 +142,7 @@ impl Desk {
             greeting: None,
             connected_at: None,
             locked_until: 0,
-            refused: HashSet::new(),
+            refused: HashMap::new(),
             questions: 0,
             asked: BTreeSet::new(),
         }
@@ -204,17 +205,23 @@ impl Desk {
         let value: Value = serde_json::from_str(frame).unwrap_or_default();
         let error = &value["error"];
         match error["details"]["code"].as_str() {
-            Some(
-                "AUTH_TOKEN_MISMATCH" | "AUTH_PASSWORD_MISMATCH" | "AUTH_DEVICE_TOKEN_MISMATCH",
-            ) => {
-                self.refused.insert(sent);
+            Some("AUTH_TOKEN_MISMATCH" | "AUTH_PASSWORD_MISMATCH") => {
+                self.refuse(&sent["token"], 1);
+                self.refuse(&sent["deviceToken"], 1);
             }
+            Some("AUTH_DEVICE_TOKEN_MISMATCH") => self.refuse(&sent["deviceToken"], 2),
             Some("AUTH_RATE_LIMITED") => {
                 let asked_for = error["retryAfterMs"].as_u64().unwrap_or(300_000);
                 let latest = self.latest.max(self.now.elapsed);
                 self.locked_until = latest + asked_for.min(24 * 3_600_000);
             }
             _ => {}
+        }
+    }
+
+    fn refuse(&mut self, secret: &Value, times: u32) {
+        if let Some(secret) = secret.as_str() {
+            *self.refused.entry(secret.to_owned()).or_default() += times;
         }
     }
 
@@ -266,8 +273,13 @@ impl Desk {
             return assert!(!self.secrets.are_in(text), "{text}");
         }
         assert!(!text.contains(self.secrets.key.expose()));
-        let auth = request["params"]["auth"].to_string();
-        assert!(!self.refused.contains(&auth), "refused, and sent again");
+        let auth = request["params"]["auth"].clone();
+        let refused = |secret: &Value| {
+            let times = secret.as_str().and_then(|it| self.refused.get(it));
+            times.copied().unwrap_or_default()
+        };
+        assert_eq!(refused(&auth["token"]), 0, "refused, and sent again");
+        assert!(refused(&auth["deviceToken"]) <= 1, "once more, alone");
         self.greeting = Some((self.request.clone(), auth));
     }
 
