@@ -7,6 +7,11 @@ const COMMANDS: &[&str] = &[
     "revision",
     "open_config",
     "pause_notifications",
+    "gateway_warning",
+    "add_gateway",
+    "change_gateway",
+    "remove_gateway",
+    "make_default_gateway",
 ];
 
 fn main() {

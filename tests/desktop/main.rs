@@ -8,6 +8,7 @@ mod support;
 
 mod adversity;
 mod alerts;
+mod gateways;
 mod life;
 mod tray;
 mod window;

@@ -37,7 +37,12 @@ fn answers_of(now: UnixMillis, sessions: &Value) -> Step {
     });
     let quotas = json!({ "updatedAt": now.0, "providers": [{
         "provider": "anthropic", "displayName": "Claude", "plan": "Max",
-        "windows": [{ "label": "5h", "usedPercent": 73.5 }, { "label": "week", "usedPercent": 12 }],
+        "windows": [
+            { "label": "5h", "usedPercent": 73.5 },
+            { "label": "week", "usedPercent": 12 },
+            // Empty again by now.
+            { "label": "day", "usedPercent": 100, "resetAt": now.0 - 1_000 },
+        ],
     }] });
     Step::AnswerEach(vec![
         ("sessions.subscribe", json!({})),
@@ -126,11 +131,13 @@ fn what_a_gateway_pushes_counts_at_once_and_what_it_answers_is_kept() {
         name: "home".into(),
         url: url.clone(),
         default: true,
+        origin: "config".into(),
         state: "connected".into(),
         brief: "connected".into(),
         sentence: format!("connected to OpenClaw 2026.9.6 at {url}"),
         advice: None,
         command: None,
+        warning: None,
         needs_user: false,
         told_at: None,
     };
@@ -238,6 +245,7 @@ fn every_door_tells_the_same_of_a_gateway_that_wants_approval() {
         name: "home".into(),
         url: gateway.url(),
         default: true,
+        origin: "config".into(),
         state: "pairing-required".into(),
         brief: "waiting for approval".into(),
         sentence: format!("the gateway at {} waits for somebody to approve this device", gateway.url()),
@@ -245,6 +253,7 @@ fn every_door_tells_the_same_of_a_gateway_that_wants_approval() {
             "on the gateway's machine, run: openclaw devices approve 1ab96fea-4f5d-4b1e-9c1e-3a0c9a7c2f10".into(),
         ),
         command: Some("openclaw devices approve 1ab96fea-4f5d-4b1e-9c1e-3a0c9a7c2f10".into()),
+        warning: None,
         needs_user: true,
         told_at: None,
     };
@@ -278,7 +287,7 @@ fn a_gateway_that_is_removed_is_left_and_its_quotas_are_no_longer_told() {
     });
     let reader = Reader::open(home.environment()).expect("a ledger");
     assert_eq!(reader.quotas().expect("quotas"), []);
-    assert_eq!(reader.quota_history().expect("quotas").len(), 2);
+    assert_eq!(reader.quota_history().expect("quotas").len(), 3);
 }
 
 /// Lines of a log; enough that reading it takes longer than connecting.

@@ -26,6 +26,16 @@ const states = {
       assert.equal(await page.getByTestId('day-bar').count(), 30);
       assert.equal(await page.getByTestId('model-row').count(), 9);
       assert.equal(await page.getByTestId('notice').count(), 0);
+      assert.deepEqual(await page.getByTestId('gateway-state').allInnerTexts(), [
+        'connected',
+        'offline since 15:03',
+      ]);
+      assert.match(await page.getByTestId('gateway').nth(1).innerText(), /14:58 \(34 min ago\)/);
+      await says(page, 'quota', /^Claude 5h\s.*91 %\s+resets 17:00\s+told 4 min ago$/s);
+      assert.deepEqual(
+        await page.getByRole('meter').evaluateAll((all) => all.map((each) => each.ariaValueText)),
+        ['91 % used', '24 % used'],
+      );
     },
   },
   'catching-up': {
@@ -45,6 +55,25 @@ const states = {
       assert.deepEqual((await calls(page, 'open_config')).length, 1);
     },
   },
+  waiting: {
+    answers: always(dashboards.waiting),
+    async check(page) {
+      const command = 'openclaw devices approve 1ab96fea-41d7-4b0e-9a3c-5d2e88aa3101';
+      await says(
+        page,
+        'notice',
+        `Gateway lab: waiting for approval. On the gateway’s machine, run: ${command}`,
+      );
+      const field = page.getByTestId('command');
+      assert.equal(await field.inputValue(), command);
+      await field.focus();
+      assert.equal(await page.evaluate(() => getSelection()?.toString()), command);
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+      await page.getByRole('button', { name: 'Copy' }).click();
+      await page.getByText('Copied').waitFor();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), command);
+    },
+  },
   unpriced: {
     answers: always(dashboards.unpriced),
     async check(page) {
@@ -59,9 +88,9 @@ const states = {
     async check(page) {
       assert.deepEqual(
         await page.getByTestId('notice').evaluateAll((all) => all.map((each) => each.dataset.tone)),
-        ['danger', 'warn', 'info', 'info'],
+        ['danger', 'warn', 'warn', 'info', 'info'],
       );
-      await page.getByText('1 more notice').click();
+      await page.getByText('2 more notices').click();
       await says(page, 'notifications', /Paused until 16:30/);
       await page.getByRole('button', { name: 'Resume' }).click();
       assert.deepEqual(await calls(page, 'pause_notifications'), [{ until: null }]);
@@ -72,6 +101,8 @@ const states = {
     async check(page) {
       await says(page, 'state', /^Not following/);
       await says(page, 'notice', /Figures stand as of 20 Nov, 12:32\. Start Clawspend’s tray app/);
+      assert.equal(await page.getByTestId('gateways').count(), 0);
+      await says(page, 'quota', /91 % used 3 h ago; empty again since 14:32$/);
     },
   },
   quiet: {
@@ -165,6 +196,29 @@ async function useKeyboard(page) {
   assert.equal(await page.getByTestId('session-row').count(), 34);
 }
 
+/** A gateway is added with the keyboard alone, under the product's own content security policy. @param {Page} page */
+async function addGateway(page) {
+  await page.getByRole('button', { name: 'Add a gateway' }).press('Enter');
+  await page.keyboard.type('lab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('ws://lab.example.org');
+  await page.keyboard.press('Tab');
+  await page.getByRole('alert').getByText('ws://lab.example.org is not encrypted.').waitFor();
+  assert.deepEqual(await violations(page), [], 'with the form open');
+  await page.keyboard.type('SECRET');
+  await keep(page, 'add-gateway');
+  await page.keyboard.press('Enter');
+  await page.getByText('lab is added.').waitFor();
+  assert.deepEqual(await calls(page, 'add_gateway'), [
+    { name: 'lab', url: 'ws://lab.example.org', token: 'SECRET' },
+  ]);
+  await page.getByRole('button', { name: 'Remove', exact: true }).press('Enter');
+  await keep(page, 'remove-gateway');
+  await page.getByRole('button', { name: 'Remove office' }).press('Enter');
+  await page.getByRole('button', { name: 'Remove office' }).waitFor({ state: 'detached' });
+  assert.deepEqual(await calls(page, 'remove_gateway'), [{ name: 'office' }]);
+}
+
 /** A change in the ledger shows without anyone asking; a failure keeps the last good figures. @param {Page} page */
 async function change(page) {
   await page.evaluate(() => {
@@ -216,6 +270,14 @@ try {
     await useKeyboard(again.page);
     await keep(again.page, 'sessions');
     await again.close();
+    const third = await open(browser, {
+      url: server.url,
+      answers: { ...states.ordinary.answers, gateway_warning: 'ws://lab.example.org is not encrypted' },
+      theme,
+    });
+    await addGateway(third.page);
+    await third.close();
+    assert.deepEqual(third.complaints, []);
   }
   console.log(
     `${pages} pages in ${Object.keys(states).length} states, light and dark: all as expected, no violation, no complaint`,

@@ -99,6 +99,9 @@ test('days and times are written in the zone of the figures', () => {
   expect(format.clock(at, 'Asia/Tokyo')).toBe('08:30');
   expect(format.clock(at, 'Asia/Tokyo', true)).toBe('21 Nov, 08:30');
   expect(format.clock(at, 'Nowhere/Known')).toBe('23:30');
+  expect(format.when(at, at - 3_600_000, 'UTC')).toBe('23:30');
+  expect(format.when(at, at + 3_600_000, 'UTC')).toBe('20 Nov, 23:30');
+  expect(format.when(at, at + 3_600_000, 'Asia/Tokyo')).toBe('08:30');
 });
 
 test.each([

@@ -103,6 +103,12 @@ export function clock(at: number, zone: string, dated = false): string {
   return formatIn(zone, { ...date, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at);
 }
 
+/** An instant as "15:30", with its date when that is not the date of `now`. */
+export function when(at: number, now: number, zone: string): string {
+  const date = formatIn(zone, { dateStyle: 'short' });
+  return clock(at, zone, date.format(at) !== date.format(now));
+}
+
 /** The first instant of the day after `day` in `zone`. */
 export function endOfDay(day: string, zone: string): number {
   const midnight = Date.parse(day) + 86_400_000;

@@ -751,7 +751,7 @@ impl Engine {
             fired,
             open_alert: alerts.into_iter().next(),
             paused_until,
-            quota: quotas.into_iter().next(),
+            quota: quotas.into_iter().find(|quota| !quota.is_over(now)),
             config,
         })
     }

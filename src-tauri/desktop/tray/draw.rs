@@ -65,12 +65,9 @@ impl Tray {
         #[cfg(target_os = "linux")]
         super::host::load_indicator_library()?;
 
-        // Alert and problem open the dashboard, which tells more; the rest is only to be read.
         let row = |row: Row| {
-            let (id, enabled) = match row {
-                Row::Alert | Row::Problem => (OPEN, true),
-                _ => ("row", false),
-            };
+            let enabled = row.opens_dashboard();
+            let id = if enabled { OPEN } else { "row" };
             MenuItem::with_id(
                 app,
                 id,

@@ -1,9 +1,10 @@
 //! What the tray shows, as plain data: a pure function of the engine's [`Update`].
 
 use clawspend_core::{
-    api::{Phase, Progress},
+    api::{GatewayStatus, Phase, Progress},
     config::TrayText,
     engine::Update,
+    ledger::quotas::KeptQuota,
     money::NanoUsd,
     summary::{Amount, Summary},
     time::UnixMillis,
@@ -14,6 +15,10 @@ use jiff::tz::TimeZone;
 const TOOLTIP_UNITS: usize = 120;
 /// Longest menu row in characters.
 const ROW_CHARS: usize = 80;
+/// The same for rows of which nothing may be missing, such as a command to be typed.
+const WHOLE_ROW_CHARS: usize = 160;
+/// A quota that was told of longer ago than this says since when.
+const QUOTA_FRESH_MILLIS: i64 = 30 * 60_000;
 
 /// The icon's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +40,18 @@ pub(crate) enum Row {
     FirstModel,
     SecondModel,
     ThirdModel,
+    Quota,
+    FirstGateway,
+    SecondGateway,
+    ThirdGateway,
+    MoreGateways,
     Updated,
     Paused,
 }
 
 impl Row {
     /// All rows, top to bottom.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Today,
         Self::Alert,
         Self::Problem,
@@ -50,10 +60,38 @@ impl Row {
         Self::FirstModel,
         Self::SecondModel,
         Self::ThirdModel,
+        Self::Quota,
+        Self::FirstGateway,
+        Self::SecondGateway,
+        Self::ThirdGateway,
+        Self::MoreGateways,
         Self::Updated,
         Self::Paused,
     ];
     const MODELS: [Self; 3] = [Self::FirstModel, Self::SecondModel, Self::ThirdModel];
+    const GATEWAYS: [Self; 3] = [Self::FirstGateway, Self::SecondGateway, Self::ThirdGateway];
+
+    /// Opens the dashboard, which tells more; the others are only to be read.
+    pub(crate) const fn opens_dashboard(self) -> bool {
+        matches!(
+            self,
+            Self::Alert
+                | Self::Problem
+                | Self::FirstGateway
+                | Self::SecondGateway
+                | Self::ThirdGateway
+                | Self::MoreGateways
+        )
+    }
+
+    const fn most_chars(self) -> usize {
+        match self {
+            Self::Quota | Self::FirstGateway | Self::SecondGateway | Self::ThirdGateway => {
+                WHOLE_ROW_CHARS
+            }
+            _ => ROW_CHARS,
+        }
+    }
 }
 
 /// Everything the tray shows; all of it comes from one snapshot.
@@ -109,7 +147,7 @@ impl TrayView {
     }
 
     fn set_figures(&mut self, summary: &Summary, phase: &Phase, style: TrayText) {
-        let zone = TimeZone::get(&summary.timezone).unwrap_or(TimeZone::UTC);
+        let now = Now::of(summary);
         self.text = text(&summary.today, style);
         let mut today = spent(&summary.today) + " today";
         if style == TrayText::Tokens {
@@ -127,12 +165,28 @@ impl TrayView {
         for (row, model) in Row::MODELS.into_iter().zip(&summary.models) {
             self.set(row, &format!("{} {}", model.model, spent(&model.amount)));
         }
-        let updated = format!("Updated {}", clock(summary.as_of, &zone));
+        let updated = format!("Updated {}", now.clock(now.at));
         self.set(Row::Updated, &updated);
     }
 
+    /// Those that need somebody first. `now` is not known without figures.
+    fn set_gateways(&mut self, gateways: &[GatewayStatus], now: Option<&Now>) {
+        let mut gateways: Vec<_> = gateways.iter().collect();
+        gateways.sort_by_key(|gateway| !gateway.needs_user);
+        for (row, gateway) in Row::GATEWAYS.into_iter().zip(&gateways) {
+            self.set(row, &gateway_row(gateway, now));
+        }
+        let more = gateways.len().saturating_sub(Row::GATEWAYS.len());
+        if more > 0 {
+            self.set(
+                Row::MoreGateways,
+                &format!("and {more} more in the dashboard"),
+            );
+        }
+    }
+
     fn set(&mut self, row: Row, text: &str) {
-        self.rows[row as usize] = Some(one_line(text));
+        self.rows[row as usize] = Some(one_line(text, row.most_chars()));
     }
 }
 
@@ -143,14 +197,20 @@ impl From<&Update> for TrayView {
             status,
             open_alert,
             paused_until,
+            quota,
             config,
             ..
         } = update;
+        let now = summary.as_ref().map(Now::of);
         let problem = status.problems.iter().find(|problem| problem.serious);
         let mut view = Self {
             icon: match status.phase {
                 _ if open_alert.is_some() => Icon::Alert,
-                _ if problem.is_some() => Icon::Problem,
+                _ if problem.is_some()
+                    || status.gateways.iter().any(|gateway| gateway.needs_user) =>
+                {
+                    Icon::Problem
+                }
                 Phase::CatchingUp(progress) if takes_a_while(progress) => Icon::CatchingUp,
                 _ => Icon::Normal,
             },
@@ -166,11 +226,15 @@ impl From<&Update> for TrayView {
         if let Some(problem) = problem {
             view.set(Row::Problem, &format!("Problem: {}", problem.message));
         }
-        if let (Some(until), Some(summary)) = (*paused_until, summary) {
-            let zone = TimeZone::get(&summary.timezone).unwrap_or(TimeZone::UTC);
-            let today = until.day(&zone) == summary.day;
-            let until = if today {
-                clock(until, &zone)
+        view.set_gateways(&status.gateways, now.as_ref());
+        if let (Some(quota), Some(now)) = (quota, &now)
+            && !quota.is_over(now.at)
+        {
+            view.set(Row::Quota, &quota_row(quota, now));
+        }
+        if let (Some(until), Some(now)) = (*paused_until, &now) {
+            let until = if now.is_today(until) {
+                now.clock(until)
             } else {
                 "tomorrow".into()
             };
@@ -250,20 +314,90 @@ fn percent(progress: Progress) -> String {
     }
 }
 
-fn clock(at: UnixMillis, zone: &TimeZone) -> String {
-    at.timestamp()
-        .to_zoned(zone.clone())
-        .strftime("%H:%M")
-        .to_string()
+fn gateway_row(gateway: &GatewayStatus, now: Option<&Now>) -> String {
+    let GatewayStatus { name, brief, .. } = gateway;
+    let mut row = format!("{name}: {brief}");
+    if let Some(command) = &gateway.command {
+        row += &format!(", run: {command}");
+    }
+    // While connected, each response since then was heard of by itself.
+    if let (Some(told_at), Some(now)) = (gateway.told_at, now)
+        && gateway.state != "connected"
+    {
+        row += &format!(", totals as of {}", now.date_and_clock(told_at));
+    }
+    row
+}
+
+fn quota_row(quota: &KeptQuota, now: &Now) -> String {
+    let plan = quota.plan.as_ref().map(|plan| format!("({plan})"));
+    let words = [
+        quota.title.as_str(),
+        plan.as_deref().unwrap_or_default(),
+        &quota.label,
+        &quota.group,
+        "quota",
+    ];
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    let mut row = format!(
+        "{} {} % used",
+        words.join(" "),
+        quota.used_milli_percent / 1_000
+    );
+    if quota.until.plus(QUOTA_FRESH_MILLIS) < now.at {
+        row += &format!(" as of {}", now.date_and_clock(quota.until));
+    }
+    if let Some(at) = quota.reset_at {
+        row += &format!(", resets {}", now.date_and_clock(at));
+    }
+    row
+}
+
+/// The time of the figures, where the user is.
+struct Now {
+    at: UnixMillis,
+    zone: TimeZone,
+}
+
+impl Now {
+    fn of(summary: &Summary) -> Self {
+        Self {
+            at: summary.as_of,
+            zone: TimeZone::get(&summary.timezone).unwrap_or(TimeZone::UTC),
+        }
+    }
+
+    fn is_today(&self, at: UnixMillis) -> bool {
+        at.day(&self.zone) == self.at.day(&self.zone)
+    }
+
+    fn clock(&self, at: UnixMillis) -> String {
+        self.write(at, "%H:%M")
+    }
+
+    /// The date only where it is not today's.
+    fn date_and_clock(&self, at: UnixMillis) -> String {
+        let form = if self.is_today(at) {
+            "%H:%M"
+        } else {
+            "%Y-%m-%d %H:%M"
+        };
+        self.write(at, form)
+    }
+
+    fn write(&self, at: UnixMillis, form: &str) -> String {
+        let at = at.timestamp().to_zoned(self.zone.clone());
+        at.strftime(form).to_string()
+    }
 }
 
 /// Names out of logs may hold anything; a menu row holds one line.
-fn one_line(text: &str) -> String {
+fn one_line(text: &str, most_chars: usize) -> String {
     let line: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    match line.char_indices().nth(ROW_CHARS) {
+    match line.char_indices().nth(most_chars) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
@@ -285,6 +419,7 @@ mod tests {
     use clawspend_core::{
         api::{Alert, Problem, Status},
         config::Config,
+        gateway::{Address, Failure, Gateway, Origin, State, Unauthorized},
         summary::ModelAmount,
         usage::Tokens,
     };
@@ -518,6 +653,245 @@ mod tests {
             rows(&update)[1..3],
             ["Alert: $9.00 this hour", "Problem: the disk is full"]
         );
+    }
+
+    /// How things stand with a gateway of the config, as the engine tells it.
+    fn gateway(name: &str, state: &State) -> GatewayStatus {
+        known(Origin::Config, name, state)
+    }
+
+    fn known(origin: Origin, name: &str, state: &State) -> GatewayStatus {
+        let gateway = Gateway {
+            name: name.into(),
+            address: Address::parse("wss://claw.example.org").expect("an address"),
+            pin: None,
+            default: false,
+            timeout: 10_000,
+            origin,
+        };
+        let zone = TimeZone::get("Europe/Berlin").expect("a zone");
+        GatewayStatus::new(&gateway, state, None, NOW, &zone)
+    }
+
+    fn connected() -> State {
+        State::Connected {
+            server_version: "2026.9.6".into(),
+            protocol: 4,
+            scopes: vec!["operator.read".into()],
+            paired: true,
+            live: true,
+        }
+    }
+
+    fn waiting(request: Option<&str>) -> State {
+        State::PairingRequired {
+            request: request.map(str::to_owned),
+            again: false,
+        }
+    }
+
+    fn offline(since: UnixMillis) -> State {
+        State::Unreachable {
+            since,
+            why: Failure::Refused,
+        }
+    }
+
+    const WRONG_TOKEN: State = State::Unauthorized {
+        why: Unauthorized::TokenWrong,
+    };
+
+    #[test]
+    fn each_state_of_a_gateway_is_told_in_words() {
+        let mismatch = |expected| State::VersionMismatch { expected };
+        for (state, row, icon) in [
+            (State::Connecting, "home: connecting", Icon::Normal),
+            (connected(), "home: connected", Icon::Normal),
+            (
+                waiting(Some("1ab96fea-41d7-4b0e-9a3c-5d2e88aa3101")),
+                "home: waiting for approval, run: openclaw devices approve 1ab96fea-41d7-4b0e-9a3c-5d2e88aa3101",
+                Icon::Problem,
+            ),
+            (
+                waiting(None),
+                "home: waiting for approval, run: openclaw devices list",
+                Icon::Problem,
+            ),
+            (WRONG_TOKEN, "home: wrong token", Icon::Problem),
+            (
+                State::LockedOut {
+                    until: NOW.plus(300_000),
+                },
+                "home: locked out until 14:08",
+                Icon::Normal,
+            ),
+            (mismatch(Some(2)), "home: version too old", Icon::Problem),
+            (
+                mismatch(Some(9)),
+                "home: this Clawspend is too old for it",
+                Icon::Problem,
+            ),
+            (offline(NOW), "home: offline since 14:03", Icon::Normal),
+            (
+                offline(NOW.plus(-86_400_000)),
+                "home: offline since 2026-11-19 14:03",
+                Icon::Normal,
+            ),
+            (
+                State::NotAGateway {
+                    why: Failure::Http { status: 200 },
+                },
+                "home: not a gateway",
+                Icon::Problem,
+            ),
+        ] {
+            let mut update = update();
+            let plain = TrayView::from(&update);
+            update.status.gateways = vec![gateway("home", &state)];
+            let view = TrayView::from(&update);
+            assert_eq!((view.row(Row::FirstGateway), view.icon), (Some(row), icon));
+            assert_eq!(view.tooltip, plain.tooltip);
+            assert!(!view.tells_the_same(&plain));
+        }
+    }
+
+    #[test]
+    fn three_gateways_have_rows_and_those_that_need_somebody_come_first() {
+        let mut update = update();
+        update.status.gateways = vec![
+            gateway("home", &connected()),
+            gateway("office", &offline(NOW)),
+            gateway("lab", &WRONG_TOKEN),
+            gateway("attic", &connected()),
+            gateway("cellar", &waiting(None)),
+        ];
+        assert_eq!(
+            rows(&update)[3..],
+            [
+                "claude-sonnet-5 $10.00",
+                "a b $2.34",
+                "lab: wrong token",
+                "cellar: waiting for approval, run: openclaw devices list",
+                "home: connected",
+                "and 2 more in the dashboard",
+                "Updated 14:03",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_was_only_found_is_no_problem() {
+        for (state, row) in [
+            (offline(NOW), "local: offline since 14:03"),
+            (WRONG_TOKEN, "local: wrong token"),
+        ] {
+            let mut update = update();
+            update.status.gateways = vec![known(Origin::Local, "local", &state)];
+            let view = TrayView::from(&update);
+            assert_eq!(
+                (view.row(Row::FirstGateway), view.icon),
+                (Some(row), Icon::Normal)
+            );
+        }
+    }
+
+    #[test]
+    fn totals_that_may_be_old_say_of_when_they_are() {
+        for (state, told_at, row) in [
+            (connected(), NOW, "home: connected"),
+            (
+                offline(NOW),
+                NOW.plus(-300_000),
+                "home: offline since 14:03, totals as of 13:58",
+            ),
+            (
+                WRONG_TOKEN,
+                NOW.plus(-86_400_000),
+                "home: wrong token, totals as of 2026-11-19 14:03",
+            ),
+        ] {
+            let mut update = update();
+            let mut gateway = gateway("home", &state);
+            gateway.told_at = Some(told_at);
+            update.status.gateways = vec![gateway];
+            let view = TrayView::from(&update);
+            assert_eq!(view.row(Row::FirstGateway), Some(row));
+            // In whose times, nobody knows without figures.
+            update.summary = None;
+            let brief = row.split(", totals").next();
+            assert_eq!(TrayView::from(&update).row(Row::FirstGateway), brief);
+        }
+    }
+
+    #[test]
+    fn no_gateways_name_costs_its_command_a_character() {
+        let name = "a".repeat(40);
+        let mut update = update();
+        update.status.gateways = vec![gateway(
+            &name,
+            &waiting(Some("1ab96fea-41d7-4b0e-9a3c-5d2e88aa3101")),
+        )];
+        let view = TrayView::from(&update);
+        let row = format!(
+            "{name}: waiting for approval, run: openclaw devices approve 1ab96fea-41d7-4b0e-9a3c-5d2e88aa3101"
+        );
+        assert_eq!(view.row(Row::FirstGateway), Some(row.as_str()));
+    }
+
+    #[test]
+    fn the_fullest_quota_says_how_full_it_is_and_until_when() {
+        const HOUR: i64 = 3_600_000;
+        let quota = KeptQuota {
+            gateway: "home".into(),
+            provider: "anthropic".into(),
+            title: "Claude".into(),
+            plan: None,
+            label: "5h".into(),
+            group: String::new(),
+            used_milli_percent: 73_999,
+            reset_at: Some(NOW.plus(2 * HOUR)),
+            since: NOW,
+            until: NOW,
+        };
+        let changed = |change: fn(&mut KeptQuota)| {
+            let mut quota = quota.clone();
+            change(&mut quota);
+            quota
+        };
+        for (quota, row) in [
+            (
+                quota.clone(),
+                Some("Claude 5h quota 73 % used, resets 16:03"),
+            ),
+            (
+                changed(|quota| {
+                    quota.plan = Some("Max".into());
+                    quota.label = "Week".into();
+                    quota.group = "Opus".into();
+                    quota.used_milli_percent = 100_000;
+                    quota.reset_at = Some(NOW.plus(48 * HOUR));
+                }),
+                Some("Claude (Max) Week Opus quota 100 % used, resets 2026-11-22 14:03"),
+            ),
+            (
+                changed(|quota| quota.reset_at = None),
+                Some("Claude 5h quota 73 % used"),
+            ),
+            (
+                changed(|quota| quota.until = NOW.plus(-HOUR)),
+                Some("Claude 5h quota 73 % used as of 13:03, resets 16:03"),
+            ),
+            (changed(|quota| quota.reset_at = Some(NOW)), None),
+        ] {
+            let mut update = update();
+            update.quota = Some(quota);
+            update.status.gateways = vec![gateway("home", &connected())];
+            let view = TrayView::from(&update);
+            assert_eq!((view.row(Row::Quota), view.icon), (row, Icon::Normal));
+            let after_the_models = row.into_iter().chain(["home: connected", "Updated 14:03"]);
+            let told = rows(&update);
+            assert_eq!(told[5..], after_the_models.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What the page may ask: each command one call of core's [`Reader`].
+//! What the page may ask: each command one call of core's API. None of them opens a socket: how a gateway stands, the
+//! process that follows the logs tells.
 #![expect(
     clippy::needless_pass_by_value,
     reason = "Tauri hands a command its state by value"
@@ -6,8 +7,9 @@
 
 use crate::settings;
 use clawspend_core::{
-    api::{ApiError, Dashboard, Problem, Reader},
+    api::{ApiError, Dashboard, Problem, Reader, gateways},
     environment::Environment,
+    gateway::Secret,
     time::UnixMillis,
 };
 use std::sync::{Mutex, PoisonError};
@@ -77,6 +79,43 @@ pub(crate) fn open_config(door: State<'_, Door>) -> Result<(), ApiError> {
             door.environment.paths.config_file().display()
         ),
     })
+}
+
+/// What to be warned of before a token is given to a gateway at this URL.
+#[command(async)]
+pub(crate) fn gateway_warning(url: String) -> Result<Option<String>, ApiError> {
+    gateways::warning(&url)
+}
+
+#[command(async)]
+pub(crate) fn add_gateway(
+    name: String,
+    url: String,
+    token: String,
+    door: State<'_, Door>,
+) -> Result<(), ApiError> {
+    gateways::add_new(&door.environment, &name, &url, Secret::new(&token).as_ref()).map(drop)
+}
+
+/// Gives a gateway another address, or another token; with an empty one, that of the same address stays.
+#[command(async)]
+pub(crate) fn change_gateway(
+    name: String,
+    url: String,
+    token: String,
+    door: State<'_, Door>,
+) -> Result<(), ApiError> {
+    gateways::add(&door.environment, &name, &url, Secret::new(&token).as_ref()).map(drop)
+}
+
+#[command(async)]
+pub(crate) fn remove_gateway(name: String, door: State<'_, Door>) -> Result<(), ApiError> {
+    gateways::remove(&door.environment, &name)
+}
+
+#[command(async)]
+pub(crate) fn make_default_gateway(name: String, door: State<'_, Door>) -> Result<(), ApiError> {
+    gateways::make_default(&door.environment, &name)
 }
 
 fn no_tray_problem() -> Problem {

@@ -32,7 +32,12 @@ pub(crate) fn run(mut context: Context, environment: Environment, no_tray: bool)
             commands::dashboard,
             commands::revision,
             commands::open_config,
-            commands::pause_notifications
+            commands::pause_notifications,
+            commands::gateway_warning,
+            commands::add_gateway,
+            commands::change_gateway,
+            commands::remove_gateway,
+            commands::make_default_gateway
         ])
         .manage(Door::new(environment, no_tray))
         .setup(|app| {

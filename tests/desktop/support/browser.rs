@@ -1,7 +1,7 @@
 //! The dashboard in its real webview, driven by WebDriver.
 
 use super::{APP, Desktop, Process, eventually};
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
@@ -50,6 +50,41 @@ impl Window {
             .await
             .expect("a script to run");
         text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The texts of all such elements; of fields, what is in them.
+    pub(crate) async fn texts(&self, selector: &str) -> Vec<String> {
+        let script = "return [...document.querySelectorAll(arguments[0])].map(found => (found.value ?? found.innerText).trim())";
+        let texts = self
+            .client
+            .execute(script, vec![json!(selector)])
+            .await
+            .expect("a script to run");
+        serde_json::from_value(texts).expect("texts")
+    }
+
+    /// Clicks the first button that says this.
+    pub(crate) async fn click(&self, label: &str) {
+        let button = format!("//button[normalize-space()={label:?}]");
+        let button = self.client.wait().for_element(Locator::XPath(&button));
+        button
+            .await
+            .expect("a button")
+            .click()
+            .await
+            .expect("a click");
+    }
+
+    /// Types into the field below this label.
+    pub(crate) async fn fill(&self, label: &str, text: &str) {
+        let field = format!("//label[contains(., {label:?})]//input");
+        let field = self.client.wait().for_element(Locator::XPath(&field));
+        field
+            .await
+            .expect("a field")
+            .send_keys(text)
+            .await
+            .expect("to type");
     }
 
     /// Runs the body of an asynchronous function; its arguments are `a`, `b` and so on.

@@ -14,6 +14,22 @@ export const openConfig = () => call<void>('open_config');
 /** `null` resumes. */
 export const pauseNotifications = (until: UnixMillis | null) => call<void>('pause_notifications', { until });
 
+/** What to be warned of before a token is given to a gateway at this URL. */
+export const gatewayWarning = (url: string) => call<string | null>('gateway_warning', { url });
+
+/** An empty token is none. */
+export const addGateway = (name: string, url: string, token: string) =>
+  call<void>('add_gateway', { name, url, token });
+
+/** An empty token leaves the known one as it is, unless the URL is another. */
+export const changeGateway = (name: string, url: string, token: string) =>
+  call<void>('change_gateway', { name, url, token });
+
+/** Its tokens are forgotten too. */
+export const removeGateway = (name: string) => call<void>('remove_gateway', { name });
+
+export const makeDefaultGateway = (name: string) => call<void>('make_default_gateway', { name });
+
 async function call<Reply>(command: string, args?: Record<string, unknown>): Promise<Reply> {
   try {
     return await invoke<Reply>(command, args);

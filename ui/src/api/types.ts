@@ -288,6 +288,10 @@ url: string,
  */
 default: boolean, 
 /**
+ * See [`Origin::word`].
+ */
+origin: string, 
+/**
  * See [`State::word`].
  */
 state: string, 
@@ -308,7 +312,11 @@ advice: string | null,
  */
 command: string | null, 
 /**
- * Nothing gets better unless somebody does something.
+ * What to be warned of.
+ */
+warning: string | null, 
+/**
+ * Nothing gets better unless somebody does something. A gateway that was merely found on this machine needs nobody.
  */
 needs_user: boolean, 
 /**
@@ -333,7 +341,7 @@ url: string,
  */
 default: boolean, 
 /**
- * How it is known: `config`, `environment` or `local`.
+ * See [`Origin::word`].
  */
 origin: string, 
 /**

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Gap, Unpriced } from '../api/types';
-import { unpricedSentences } from './words';
+import { asSentence, unpricedSentences } from './words';
 
 const model = (name: string, responses: number, gaps: [Gap, number][]): Unpriced => ({
   name,
@@ -40,3 +40,10 @@ test('a model without a price and tokens that are not split are told apart', () 
     },
   ]);
 });
+
+test.each([
+  ['the disk is full', 'The disk is full.'],
+  ['is it?', 'Is it?'],
+  ['ws://claw is not encrypted', 'ws://claw is not encrypted.'],
+  ['', ''],
+])('%j as a sentence', (text, sentence) => expect(asSentence(text)).toBe(sentence));

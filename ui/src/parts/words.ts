@@ -13,7 +13,13 @@ const gaps: Record<Exclude<Gap, 'unknown_model'>, string> = {
 
 /** Why responses have no cost: a sentence for each reason, with how many there are. */
 export function unpricedSentences(unpriced: Unpriced[]): { message: string; responses: number }[] {
-  const reasons: Gap[] = ['unknown_model', 'unsplit_tokens', 'unknown_mode', 'not_recorded', 'price_missing_there'];
+  const reasons: Gap[] = [
+    'unknown_model',
+    'unsplit_tokens',
+    'unknown_mode',
+    'not_recorded',
+    'price_missing_there',
+  ];
   return reasons.flatMap((gap) => {
     const models = unpriced.filter((model) => model.gaps.some((each) => each.gap === gap));
     if (models.length === 0) return [];
@@ -30,7 +36,8 @@ export function unpricedSentences(unpriced: Unpriced[]): { message: string; resp
 
 /** Rust writes messages without capital and full stop, for logs and terminals; the window shows sentences. */
 export function asSentence(text: string): string {
-  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  const isUrl = /^\w+:\/\//.test(text);
+  const capital = isUrl ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return text === '' || /[.!?…]$/.test(text) ? capital : `${capital}.`;
 }
 

@@ -1,4 +1,11 @@
-import { dashboard, openConfig, pauseNotifications, revision } from '../api/client';
+import {
+  dashboard,
+  makeDefaultGateway,
+  openConfig,
+  pauseNotifications,
+  removeGateway,
+  revision,
+} from '../api/client';
 import type { Days } from '../api/client';
 import type { ApiError, Dashboard, UnixMillis } from '../api/types';
 
@@ -52,6 +59,10 @@ export class Live {
   }
 
   openConfig = () => this.#asking(openConfig);
+
+  removeGateway = (name: string) => this.#asking(() => removeGateway(name));
+
+  makeDefaultGateway = (name: string) => this.#asking(() => makeDefaultGateway(name));
 
   #look() {
     this.now = wholeSeconds();

@@ -25,7 +25,7 @@ pub struct KnownGateway {
     pub url: String,
     /// It is meant where no gateway is named.
     pub default: bool,
-    /// How it is known: `config`, `environment` or `local`.
+    /// See [`Origin::word`].
     pub origin: String,
     /// A token or password for it is known.
     pub has_token: bool,
@@ -45,6 +45,8 @@ pub struct GatewayStatus {
     pub url: String,
     /// It is meant where no gateway is named.
     pub default: bool,
+    /// See [`Origin::word`].
+    pub origin: String,
     /// See [`State::word`].
     pub state: String,
     /// A few words, such as `connected`, `wrong token` or `offline since 14:03`.
@@ -55,10 +57,39 @@ pub struct GatewayStatus {
     pub advice: Option<String>,
     /// What to run on the gateway's machine so that it lets us in.
     pub command: Option<String>,
-    /// Nothing gets better unless somebody does something.
+    /// What to be warned of.
+    pub warning: Option<String>,
+    /// Nothing gets better unless somebody does something. A gateway that was merely found on this machine needs nobody.
     pub needs_user: bool,
     /// Of when its own totals are, where its logs are not on this machine and its days are counted by those.
     pub told_at: Option<UnixMillis>,
+}
+
+impl GatewayStatus {
+    /// How things stand with `gateway`, told at `now` in the user's own times.
+    #[must_use]
+    pub fn new(
+        gateway: &Gateway,
+        state: &State,
+        told_at: Option<UnixMillis>,
+        now: UnixMillis,
+        zone: &TimeZone,
+    ) -> Self {
+        Self {
+            name: gateway.name.clone(),
+            url: gateway.address.to_string(),
+            default: gateway.default,
+            origin: gateway.origin.word().into(),
+            state: state.word().into(),
+            brief: state.brief(now, zone),
+            sentence: state.sentence(&gateway.address, zone),
+            advice: state.advice(),
+            command: state.command(),
+            warning: gateway.address.warning(),
+            needs_user: state.needs_user() && gateway.origin != Origin::Local,
+            told_at,
+        }
+    }
 }
 
 /// What trying a gateway came to.
@@ -145,17 +176,28 @@ pub fn list(environment: &Environment) -> Result<(Vec<KnownGateway>, Vec<Problem
             warning: gateway.address.warning(),
             url: gateway.address.to_string(),
             default: gateway.default,
-            origin: match gateway.origin {
-                Origin::Config => "config",
-                Origin::Environment => "environment",
-                Origin::Local => "local",
-            }
-            .into(),
+            origin: gateway.origin.word().into(),
             name: gateway.name,
         });
     }
     problems.dedup();
     Ok((all, problems))
+}
+
+/// What to be warned of before a token is given to a gateway at this URL.
+///
+/// # Errors
+/// [`ApiError`] when no gateway can be there.
+pub fn warning(url: &str) -> Result<Option<String>, ApiError> {
+    Ok(address(url)?.warning())
+}
+
+fn address(url: &str) -> Result<Address, ApiError> {
+    Address::parse(url).map_err(|error| ApiError {
+        code: "gateway_url".into(),
+        message: format!("the URL {error}"),
+        hint: "a gateway on this machine is at ws://127.0.0.1:18789".into(),
+    })
 }
 
 /// Adds a gateway, or gives the one of this name another address; a token is kept apart from the settings, and those
@@ -169,11 +211,7 @@ pub fn add(
     url: &str,
     token: Option<&Secret>,
 ) -> Result<Option<String>, ApiError> {
-    let address = Address::parse(url).map_err(|error| ApiError {
-        code: "gateway_url".into(),
-        message: format!("the URL {error}"),
-        hint: "a gateway on this machine is at ws://127.0.0.1:18789".into(),
-    })?;
+    let address = address(url)?;
     if !config::is_gateway_name(name) {
         return Err(ApiError {
             code: "gateway_name".into(),
@@ -196,6 +234,30 @@ pub fn add(
         secrets.set_shared(&address, token)?;
     }
     Ok(address.warning())
+}
+
+/// Adds a gateway under a name that no other has; see [`add`].
+///
+/// # Errors
+/// [`ApiError`].
+pub fn add_new(
+    environment: &Environment,
+    name: &str,
+    url: &str,
+    token: Option<&Secret>,
+) -> Result<Option<String>, ApiError> {
+    let (gateways, _) = known(environment);
+    if let Some(other) = gateways
+        .iter()
+        .find(|gateway| gateway.name.eq_ignore_ascii_case(name))
+    {
+        return Err(ApiError {
+            code: "gateway_name".into(),
+            message: format!("a gateway is called {} already", other.name),
+            hint: "give this one another name".into(),
+        });
+    }
+    add(environment, name, url, token)
 }
 
 /// Removes a gateway, and forgets its tokens unless another has the same address.
@@ -472,5 +534,78 @@ fn refused(environment: &Environment, faults: &[ConfigFault]) -> ApiError {
         code: "config".into(),
         message: format!("{}: {}", file.display(), told.join("; ")),
         hint: "correct the config file; nothing was changed".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_tells_how_a_gateway_is_known_and_how_things_stand() {
+        let gateway = Gateway {
+            name: "office".into(),
+            address: Address::parse("ws://claw.example.org").expect("an address"),
+            pin: None,
+            default: true,
+            timeout: gateway::TIMEOUT,
+            origin: Origin::Environment,
+        };
+        let state = State::PairingRequired {
+            request: Some("1ab96fea".into()),
+            again: false,
+        };
+        let at = UnixMillis(1_795_178_000_000);
+        assert_eq!(
+            GatewayStatus::new(&gateway, &state, Some(at), at, &TimeZone::UTC),
+            GatewayStatus {
+                name: "office".into(),
+                url: "ws://claw.example.org".into(),
+                default: true,
+                origin: "environment".into(),
+                state: "pairing-required".into(),
+                brief: "waiting for approval".into(),
+                sentence: "the gateway at ws://claw.example.org waits for somebody to approve this device".into(),
+                advice: Some("on the gateway's machine, run: openclaw devices approve 1ab96fea".into()),
+                command: Some("openclaw devices approve 1ab96fea".into()),
+                warning: Some(
+                    "ws://claw.example.org is not encrypted: everybody on the way can read the token and what is \
+                     reported; use wss://, or an SSH tunnel to 127.0.0.1"
+                        .into()
+                ),
+                needs_user: true,
+                told_at: Some(at),
+            }
+        );
+        let found = Gateway {
+            origin: Origin::Local,
+            ..gateway
+        };
+        let status = GatewayStatus::new(&found, &state, None, at, &TimeZone::UTC);
+        assert_eq!(
+            (status.origin.as_str(), status.needs_user),
+            ("local", false)
+        );
+    }
+
+    #[test]
+    fn a_url_is_judged_before_a_token_is_given_away() {
+        assert_eq!(warning("ws://localhost:18789"), Ok(None));
+        assert_eq!(warning("https://claw.example.org"), Ok(None));
+        let warned = warning("http://claw.example.org").expect("an address");
+        assert!(
+            warned.is_some_and(
+                |warning| warning.starts_with("ws://claw.example.org is not encrypted")
+            ),
+        );
+        assert_eq!(
+            warning("claw"),
+            Err(ApiError {
+                code: "gateway_url".into(),
+                message: "the URL is not the address of a gateway; write it as ws://127.0.0.1:18789 or wss://host"
+                    .into(),
+                hint: "a gateway on this machine is at ws://127.0.0.1:18789".into(),
+            })
+        );
     }
 }

@@ -6,9 +6,7 @@ use crate::{
     config::Config,
     dialects::openclaw::pushed::Pushed,
     environment::Environment,
-    gateway::{
-        self, Ask, Connections, Gateway, GatewayEvent, Inquiry, Moment, Origin, State, Told,
-    },
+    gateway::{self, Ask, Connections, Gateway, GatewayEvent, Inquiry, Moment, State, Told},
     ingest::Ingest,
     ledger::{Ledger, LedgerError, remote_days::RemoteAnswer},
     time::UnixMillis,
@@ -332,19 +330,7 @@ impl Line {
     }
 
     fn status(&self, now: UnixMillis, zone: &TimeZone) -> GatewayStatus {
-        let Self { gateway, state, .. } = self;
-        GatewayStatus {
-            name: gateway.name.clone(),
-            url: gateway.address.to_string(),
-            default: gateway.default,
-            state: state.word().into(),
-            brief: state.brief(now, zone),
-            sentence: state.sentence(&gateway.address, zone),
-            advice: state.advice(),
-            command: state.command(),
-            needs_user: state.needs_user() && gateway.origin != Origin::Local,
-            told_at: self.told_at,
-        }
+        GatewayStatus::new(&self.gateway, &self.state, self.told_at, now, zone)
     }
 }
 

@@ -82,6 +82,18 @@ pub enum Origin {
     Local,
 }
 
+impl Origin {
+    /// The word used in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Environment => "environment",
+            Self::Local => "local",
+        }
+    }
+}
+
 /// What a connection tells.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GatewayEvent {

@@ -57,6 +57,14 @@ pub struct KeptQuota {
     pub until: UnixMillis,
 }
 
+impl KeptQuota {
+    /// Whether it was empty again since: how full it is then nobody has told.
+    #[must_use]
+    pub fn is_over(&self, now: UnixMillis) -> bool {
+        self.reset_at.is_some_and(|at| at <= now)
+    }
+}
+
 fn told_of<'a>(gateway: &'a str, quotas: &'a Quotas) -> impl Iterator<Item = KeptQuota> + 'a {
     let windows = quotas
         .providers
