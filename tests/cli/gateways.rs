@@ -164,4 +164,13 @@ ClawRouter (Managed monthly budget)  Monthly budget     25 %  2026-12-01 00:00  
             "quotas": [quota(json!(24.68), first, second), quota(json!(25), third, third)],
         })
     );
+    home.tell("gateway add home ws://127.0.0.1:1");
+    home.tell("gateway remove home");
+    assert_eq!(
+        home.json("quota --json")["quotas"],
+        json!([]),
+        "a gateway that is not asked any more knows nothing of now"
+    );
+    let all = home.json("quota --history --json");
+    assert_eq!(all["quotas"].as_array().map(Vec::len), Some(2));
 }

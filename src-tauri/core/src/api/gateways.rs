@@ -8,6 +8,7 @@ use crate::{
         self, Address, Answer, Ask, Connections, Entry, Gateway, GatewayEvent, Origin, Point,
         Secret, Secrets, SecretsError, State, Unanswered,
     },
+    ledger::{Ledger, LedgerError},
     money::NanoUsd,
     time::UnixMillis,
 };
@@ -271,7 +272,15 @@ pub fn remove(environment: &Environment, name: &str) -> Result<(), ApiError> {
     let file = environment.paths.config_file();
     let left = config::remove_gateway(&file, environment.home.as_deref(), &gateway.name)
         .map_err(|faults| refused(environment, &faults))?;
-    forget_unused(environment, &left, &gateway.address)
+    forget_unused(environment, &left, &gateway.address)?;
+    // While no process follows the logs, nobody else would see that its quotas are of the past.
+    let (left, _) = known(environment);
+    let left: Vec<&str> = left.iter().map(|one| one.name.as_str()).collect();
+    match Ledger::open_writer(&environment.paths.ledger()) {
+        Ok(mut ledger) => Ok(ledger.keep_quotas_of(&left)?),
+        Err(LedgerError::Missing(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Forgets the tokens for an address at which there is no gateway any more.
