@@ -51,11 +51,15 @@ fn ledger(home: &Home) -> Ledger {
 
 /// Keeps the captured answer as the engine does: 15 responses, one of which used nothing, for $0.07563.
 fn answer(home: &Home) {
+    answer_of(home, "home");
+}
+
+fn answer_of(home: &Home, gateway: &str) {
     let payload = fixture("rpc/sessions.usage.allagents.json")["response"]["payload"].to_string();
     let usage: Usage = serde_json::from_str(&payload).expect("usage");
     let sessions = usage.sessions.iter().map(|it| it.session_id.as_str());
     let answer = RemoteAnswer {
-        gateway: "home",
+        gateway,
         zone: "UTC",
         updated_at: usage.updated_at,
         taken_at: usage.updated_at.plus(1_000),
@@ -432,4 +436,39 @@ fn logs_that_turn_up_after_the_answer_take_its_place() {
     };
     assert_eq!(with_gateway.totals.cost.0, 84_450_000);
     assert_eq!(with_gateway, only_logs);
+}
+
+#[test]
+fn a_gateway_that_gets_another_name_counts_once() {
+    let home = home();
+    let follow = |gateways: &[(&str, &str)]| {
+        let own = |(name, address): &(&str, &str)| ((*name).to_owned(), (*address).to_owned());
+        let gateways: Vec<_> = gateways.iter().map(own).collect();
+        ledger(&home).follow_gateways(&gateways).expect("followed");
+    };
+    let here = "ws://10.1.2.3:18789";
+    follow(&[("home", here)]);
+    answer(&home);
+    push(&home, pushed());
+    let gateway = [Column::Of(Dimension::Gateway)];
+    let before = by(&home, &gateway, &[]);
+    assert_eq!(before, [row(&["home"], all(14, 75_630_000, 28_674))]);
+    follow(&[("office", here), ("other", "ws://10.1.2.4:18789")]);
+    let renamed = [row(&["office"], all(14, 75_630_000, 28_674))];
+    assert_eq!(by(&home, &gateway, &[]), renamed);
+    // It tells again, and pushes the same again.
+    answer_of(&home, "office");
+    assert_eq!(by(&home, &gateway, &[]), renamed);
+    // One that moves keeps its name; another in its old place is another.
+    follow(&[("office", "ws://10.1.2.5:18789"), ("new", here)]);
+    assert_eq!(by(&home, &gateway, &[]), renamed);
+    assert_eq!(
+        reader(&home)
+            .summary(CAPTURED)
+            .expect("figures")
+            .today
+            .responses,
+        14
+    );
+    assert_eq!(ledger(&home).integrity().expect("an answer"), ["ok"]);
 }

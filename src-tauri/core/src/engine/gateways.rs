@@ -88,8 +88,9 @@ impl Gateways {
         if !as_before && let Err(problem) = self.connect_to(&wanted, environment) {
             problems.push(problem);
         } else if !as_before {
-            let names: Vec<&str> = wanted.iter().map(|one| one.name.as_str()).collect();
-            ledger.keep_quotas_of(&names)?;
+            let named = wanted.iter();
+            let named = named.map(|one| (one.name.clone(), one.address.to_string()));
+            ledger.follow_gateways(&named.collect::<Vec<_>>())?;
             let mut lines = std::mem::take(&mut self.lines);
             for gateway in &wanted {
                 let same = lines.iter().position(|line| line.gateway == *gateway);

@@ -8,6 +8,7 @@ mod cluster;
 mod cursors;
 mod dimensions;
 pub mod files;
+mod followed;
 mod forget;
 mod heard;
 pub mod listing;
@@ -49,6 +50,7 @@ const STEPS: &[&[&str]] = &[&[
     remote_days::CREATE,
     rests::CREATE,
     quotas::CREATE,
+    followed::CREATE,
 ]];
 
 /// "Clsp": tells our files from any other SQLite database.
