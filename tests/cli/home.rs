@@ -233,10 +233,14 @@ impl Watch {
         Self { child, lines }
     }
 
+    /// The next line.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("a line")
+    }
+
     /// The responses and cost of the next line.
     pub(crate) fn next(&self) -> (u64, String) {
-        let line = self.lines.recv_timeout(PATIENCE).expect("a line");
-        let line: Value = serde_json::from_str(&line).expect("JSON");
+        let line: Value = serde_json::from_str(&self.line()).expect("JSON");
         (
             line["responses"].as_u64().expect("a count"),
             line["cost_usd"].as_str().expect("a cost").to_owned(),

@@ -128,3 +128,24 @@ fn f40_many_files_need_few_descriptors() {
     assert_eq!(told["totals"]["responses"], FILES);
     assert_eq!(answer.out, home.tell(report));
 }
+
+#[test]
+fn a_pipe_is_told_each_thing_once() {
+    let home = home();
+    let watch = Watch::of(&mut home.command("today --watch"));
+    let mut told = vec![watch.line()];
+    let hear = |told: &mut Vec<String>, responses: &str| {
+        while !told.last().expect("a line").ends_with(responses) {
+            told.push(watch.line());
+        }
+    };
+    hear(&mut told, " 2 responses");
+    // Another setting, and then another figure.
+    home.write("config/clawspend.toml", "[alerts]\nnotifications = false\n");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let log = home.path().join(".claude/projects/p/a.jsonl");
+    append(&log, &response(3, now(), 10));
+    hear(&mut told, " 3 responses");
+    let repeated: Vec<_> = told.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert_eq!(repeated, Vec::<&[String]>::new());
+}

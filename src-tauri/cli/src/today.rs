@@ -64,6 +64,7 @@ fn watch(as_json: bool) -> Result<(), Failure> {
     let terminal = std::io::stdout().is_terminal();
     let mut told: Option<Summary> = None;
     let mut problems = Vec::new();
+    let mut said = String::new();
     for update in updates {
         if update.status.problems != problems {
             note_all(&update.status.problems);
@@ -84,7 +85,12 @@ fn watch(as_json: bool) -> Result<(), Failure> {
         } else if terminal {
             screen(&update)?;
         } else {
-            print(&format!("{}\n", line(&update)))?;
+            let now = line(&update);
+            // Whatever else has changed, it is not in the line.
+            if now != said {
+                print(&format!("{now}\n"))?;
+                said = now;
+            }
         }
     }
     drop(engine);
