@@ -75,10 +75,13 @@ fn each_difference_is_named_and_they_add_up() {
         "\
 day         gateway    Clawspend  gateway's own    difference  why
 ──────────  ───────  ───────────  ─────────────  ────────────  ───────────────────────────────────────────
-2026-11-19  home     0.000000000    0.000000000   0.000000000  the same
 2026-11-20  home     0.084450000    0.075630000  -0.008820000
                                                  -0.008820000  made after the gateway computed its figures
 "
+    );
+    assert_eq!(
+        home.tell("reconcile --since 2026-11-19 --until 2026-11-19"),
+        "Neither side counts anything for 2026-11-19 to 2026-11-19.\n"
     );
 }
 

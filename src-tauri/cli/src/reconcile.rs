@@ -77,7 +77,7 @@ fn as_json(told: &Reconciliation, zone_name: &str, since: Date, until: Date) -> 
     }))
 }
 
-/// A row for each day and gateway, and below it one for each cause.
+/// A row for each day and gateway where anything counts, and below it one for each cause.
 fn as_text(told: &Reconciliation, since: Date, until: Date) -> String {
     if told.days.is_empty() {
         return format!(
@@ -86,6 +86,9 @@ fn as_text(told: &Reconciliation, since: Date, until: Date) -> String {
     }
     let mut rows = Vec::new();
     for day in &told.days {
+        if (day.ours, day.theirs) == (NanoUsd::ZERO, NanoUsd::ZERO) && day.causes.is_empty() {
+            continue;
+        }
         let difference = day.theirs - day.ours;
         let why = match difference {
             NanoUsd::ZERO if day.causes.is_empty() => "the same",
@@ -104,6 +107,9 @@ fn as_text(told: &Reconciliation, since: Date, until: Date) -> String {
             row.extend([exact(*amount), cause.describe().into()]);
             rows.push(row);
         }
+    }
+    if rows.is_empty() {
+        return format!("Neither side counts anything for {since} to {until}.\n");
     }
     let heads = [
         ("day", Align::Left),
