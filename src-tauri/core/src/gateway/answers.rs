@@ -349,7 +349,8 @@ pub struct SessionUsage {
     pub session_id: String,
     /// Whose it is.
     pub agent_id: String,
-    /// The sums.
+    /// The sums; nothing while the gateway has not counted it.
+    #[serde(deserialize_with = "or_nothing")]
     pub usage: SessionSums,
 }
 
@@ -401,6 +402,12 @@ pub struct Entry {
 fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NanoUsd>, D::Error> {
     let raw = Box::<RawValue>::deserialize(from)?;
     Ok(NanoUsd::parse_decimal(raw.get()))
+}
+
+fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 fn thousandths<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
@@ -496,6 +503,29 @@ mod tests {
             count: 1,
         };
         assert_eq!(ops.usage.daily_model_usage, [expected]);
+    }
+
+    #[test]
+    fn a_session_that_is_still_being_counted_has_no_sums() {
+        let captured =
+            include_str!("../../../../tests/fixtures/gateway/rpc/sessions.usage.refreshing.json");
+        let session = SessionUsage {
+            key: "agent:main:main".into(),
+            session_id: "13753df7-9daa-49d4-8012-5c9d939a02f9".into(),
+            agent_id: "main".into(),
+            usage: SessionSums::default(),
+        };
+        let expected = Usage {
+            updated_at: UnixMillis(1_795_287_997_315),
+            freshness: Freshness::Refreshing,
+            totals: Sum {
+                total_cost: Some(NanoUsd::ZERO),
+                ..Sum::default()
+            },
+            aggregates: Aggregates::default(),
+            sessions: vec![session],
+        };
+        assert_eq!(read(&usage(), captured), Answer::Usage(Box::new(expected)));
     }
 
     #[test]
