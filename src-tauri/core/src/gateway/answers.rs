@@ -67,6 +67,12 @@ pub enum Unanswered {
 }
 
 impl Unanswered {
+    /// Whether it may answer in a moment: it is starting, or something came between.
+    #[must_use]
+    pub fn is_for_now(&self) -> bool {
+        matches!(self, Self::Refused(code) if code == "UNAVAILABLE")
+    }
+
     /// What happened, in words that go on from "…: ".
     #[must_use]
     pub fn words(&self) -> String {

@@ -213,11 +213,18 @@ impl Inquiry {
         if self.usage.open == Some(number) {
             self.usage.open = None;
             // Else it was dropped meanwhile, and is asked anew.
-            let question = self.usage.about.take()?;
+            let mut question = self.usage.about.take()?;
             return match answer {
                 Ok(Answer::Usage(usage)) => self.counted(question, &usage, now),
                 Err(Unanswered::NotConnected) => None,
                 Err(why) => {
+                    if why.is_for_now()
+                        && let Some(soon) = question.asking.again_in()
+                    {
+                        self.usage.due = now.elapsed + u64::from(soon);
+                        self.usage.about = Some(question);
+                        return None;
+                    }
                     self.rest_usage(now.elapsed);
                     Some(Told::Nothing(question.ask.method(), why))
                 }
@@ -228,15 +235,20 @@ impl Inquiry {
             self.quotas.open = None;
             let tries = self.quotas.about.take().unwrap_or_default();
             self.quotas.rest(now.elapsed + REGULARLY);
+            let soon = match &answer {
+                Ok(Answer::Quotas(quotas)) => quotas.refreshing,
+                Ok(_) => false,
+                Err(why) => why.is_for_now(),
+            };
+            let soon = FETCHING.get(tries).filter(|_| soon);
+            if let Some(soon) = soon {
+                self.quotas.due = now.elapsed + soon;
+                self.quotas.about = Some(tries + 1);
+            }
             return match answer {
-                Ok(Answer::Quotas(quotas)) => {
-                    if let Some(soon) = FETCHING.get(tries).filter(|_| quotas.refreshing) {
-                        self.quotas.due = now.elapsed + soon;
-                        self.quotas.about = Some(tries + 1);
-                    }
-                    Some(Told::Quotas(quotas))
-                }
+                Ok(Answer::Quotas(quotas)) => Some(Told::Quotas(quotas)),
                 Err(Unanswered::NotConnected) => None,
+                Err(_) if soon.is_some() => None,
                 Err(why) => Some(Told::Nothing(Ask::Quotas.method(), why)),
                 Ok(_) => None,
             };
@@ -479,6 +491,39 @@ mod tests {
             now = inquiry.quotas.due;
         }
         assert_eq!(pauses, [5_000, 10_000, 20_000, REGULARLY]);
+    }
+
+    #[test]
+    fn one_that_is_starting_is_asked_again_a_few_times_before_that_is_told() {
+        let mut of_usage = settled();
+        of_usage.gap(2_000);
+        let mut of_quotas = Inquiry::default();
+        of_quotas.state(&connected(true), 2_000);
+        for (mut inquiry, question, method, pauses) in [
+            (
+                of_usage,
+                LATELY,
+                "sessions.usage",
+                &[2_000, 5_000, 10_000, 20_000][..],
+            ),
+            (of_quotas, "usage.status", "usage.status", &FETCHING[..]),
+        ] {
+            let mut now = 2_000;
+            let answer = |inquiry: &mut Inquiry, now| {
+                let asked = asked(inquiry, now);
+                assert_eq!((asked.len(), asked[0].1.as_str()), (1, question));
+                let starting = Unanswered::Refused("UNAVAILABLE".into());
+                inquiry.answered(asked[0].0, Err(starting), at(now))
+            };
+            for pause in pauses {
+                assert_eq!(answer(&mut inquiry, now), None);
+                now += pause;
+                assert_eq!(inquiry.due(), Some(now));
+            }
+            let starting = Unanswered::Refused("UNAVAILABLE".into());
+            let told = answer(&mut inquiry, now);
+            assert_eq!(told, Some(Told::Nothing(method, starting)));
+        }
     }
 
     #[test]

@@ -49,9 +49,15 @@ impl Asking {
         let expired = now.0.saturating_sub(answer.updated_at.0) > EXPIRED_MILLIS;
         self.seen = self.seen.max(Some(answer.updated_at));
         let wanting = !keep || (expired && !renewed);
-        let again_in = AGAIN_MILLIS.get(self.tries).copied().filter(|_| wanting);
-        self.tries += 1;
+        let again_in = self.again_in().filter(|_| wanting);
         Verdict { keep, again_in }
+    }
+
+    /// In how many milliseconds to ask once more, as this time there was no answer; `None` after the last try.
+    pub fn again_in(&mut self) -> Option<u32> {
+        let again_in = AGAIN_MILLIS.get(self.tries).copied();
+        self.tries += 1;
+        again_in
     }
 }
 
