@@ -54,8 +54,9 @@ test-rust: need-terminal
 	@echo "The desktop test was left out: it reads the tray over D-Bus, which only Linux has."
 endif
 
+# They wait more than they work: for gateways to start, and for what those count.
 test-gateway: need-gateway $(OPENCLAW) ## run Clawspend beside a real OpenClaw gateway (Linux)
-	cargo test $(WHOLE) --test gateway
+	cargo test $(WHOLE) --test gateway -- --test-threads=3
 
 check: check-scripts check-format check-walls check-ui check-lints check-docs check-types check-prices ## formatting, lints, types, docs and the walls between the parts
 

@@ -1,9 +1,15 @@
 //! A client of the gateway that may do everything, which Clawspend may not: it makes what Clawspend is to see.
 
-use crate::{gateway::TOKEN, home::PATIENCE};
+use crate::home::PATIENCE;
 use serde_json::{Value, json};
-use std::{net::TcpStream, time::Instant};
+use std::{
+    net::{SocketAddr, TcpStream},
+    time::Instant,
+};
 use tungstenite::{Message, WebSocket};
+
+/// What OpenClaw says when it gives up a turn because of itself.
+const DISTURBED: &str = "Agent database cleanup failed";
 
 pub(crate) struct Operator {
     socket: WebSocket<TcpStream>,
@@ -11,18 +17,18 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    pub(crate) fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("a gateway");
+    /// The gateway's error, where it does not let us in.
+    pub(crate) fn connect(address: SocketAddr, token: &str) -> Result<Self, Value> {
+        let stream = TcpStream::connect(address).expect("a gateway");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let (socket, _) =
-            tungstenite::client(format!("ws://127.0.0.1:{port}"), stream).expect("a socket");
+        let (socket, _) = tungstenite::client(format!("ws://{address}"), stream).expect("a socket");
         let mut operator = Self {
             socket,
             requests: 0,
         };
         // Its challenge, which a client without a key of its own does not answer.
         assert_eq!(operator.frame()["event"], "connect.challenge");
-        let hello = operator.call(
+        let hello = operator.ask(
             "connect",
             &json!({
                 "minProtocol": 4,
@@ -30,15 +36,20 @@ impl Operator {
                 "client": {"id": "gateway-client", "version": "1", "platform": "linux", "mode": "backend"},
                 "role": "operator",
                 "scopes": ["operator.admin", "operator.read", "operator.write", "operator.pairing"],
-                "auth": {"token": TOKEN},
+                "auth": {"token": token},
             }),
-        );
+        )?;
         assert_eq!(hello["type"], "hello-ok");
-        operator
+        Ok(operator)
     }
 
     /// Asks for something and waits for it.
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
+        let answer = self.ask(method, params);
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         self.requests += 1;
         let id = self.requests.to_string();
         let request = json!({"type": "req", "id": id, "method": method, "params": params});
@@ -47,8 +58,11 @@ impl Operator {
         loop {
             let mut frame = self.frame();
             if frame["type"] == "res" && frame["id"] == id.as_str() {
-                assert_eq!(frame["ok"], true, "{method}: {}", frame["error"]);
-                return frame["payload"].take();
+                return if frame["ok"] == true {
+                    Ok(frame["payload"].take())
+                } else {
+                    Err(frame["error"].take())
+                };
             }
         }
     }
@@ -64,16 +78,24 @@ impl Operator {
     /// The same, until it is done; says how it ended.
     pub(crate) fn turn(&mut self, session: &str, model: &str, message: &str) -> String {
         let run = self.begin(session, model, message);
-        self.end_of(&run)
+        let end = self.end_of(&run);
+        // On a busy machine OpenClaw's own tidying may come between, before the model is asked.
+        if end == DISTURBED {
+            return self.turn(session, model, &format!("{message}, once more"));
+        }
+        end
     }
 
-    /// Waits for the end of what [`Self::begin`] began, until the gateway lets go of the session.
+    /// Waits for the end of what [`Self::begin`] began, until the gateway lets go of the session; says how it ended.
     pub(crate) fn end_of(&mut self, run: &str) -> String {
         let patience = u64::try_from(PATIENCE.as_millis()).expect("short");
         let end = self.call("agent.wait", &json!({"runId": run, "timeoutMs": patience}));
         let began = Instant::now();
         while self.call("sessions.list", &json!({"activeOnly": true}))["count"] != 0 {
             assert!(began.elapsed() < PATIENCE, "{run} does not end");
+        }
+        if end.to_string().contains(DISTURBED) {
+            return DISTURBED.into();
         }
         end["status"].as_str().expect("a status").to_owned()
     }
@@ -92,6 +114,25 @@ impl Operator {
                     .to_owned()
             })
             .collect()
+    }
+
+    /// The paired devices: what they are, by what they may do.
+    pub(crate) fn devices(&mut self) -> Vec<Value> {
+        let list = self.call("device.pair.list", &json!({}));
+        let devices = list["paired"].as_array().expect("devices").iter();
+        let told = ["clientId", "clientMode", "platform", "roles", "scopes"];
+        devices
+            .map(|device| {
+                told.iter()
+                    .map(|key| (*key, device[*key].clone()))
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The id of the only device.
+    pub(crate) fn device(&mut self) -> Value {
+        self.call("device.pair.list", &json!({}))["paired"][0]["deviceId"].take()
     }
 
     fn frame(&mut self) -> Value {

@@ -10,6 +10,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread,
+    time::Instant,
 };
 
 /// What a model does with one request.
@@ -36,7 +37,7 @@ pub(crate) struct Usage {
 pub(crate) struct Provider {
     pub(crate) port: u16,
     replies: Arc<Mutex<VecDeque<Reply>>>,
-    asked: Receiver<String>,
+    asked: Receiver<(String, Instant)>,
 }
 
 impl Provider {
@@ -67,13 +68,18 @@ impl Provider {
 
     /// Waits for the next request that nobody has waited for, and says which model it was made to.
     pub(crate) fn asked(&self) -> String {
-        let model = self.asked.recv_timeout(crate::home::PATIENCE);
-        model.expect("a request")
+        self.answered().0
+    }
+
+    /// The same, and when it was answered.
+    pub(crate) fn answered(&self) -> (String, Instant) {
+        let asked = self.asked.recv_timeout(crate::home::PATIENCE);
+        asked.expect("a request")
     }
 
     /// The models of all requests that nobody has waited for.
     pub(crate) fn all_asked(&self) -> Vec<String> {
-        self.asked.try_iter().collect()
+        self.asked.try_iter().map(|(model, _)| model).collect()
     }
 }
 
@@ -81,7 +87,7 @@ impl Provider {
 fn serve(
     mut stream: &TcpStream,
     replies: &Mutex<VecDeque<Reply>>,
-    asked: &Sender<String>,
+    asked: &Sender<(String, Instant)>,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut first = String::new();
@@ -98,6 +104,9 @@ fn serve(
             length = value.trim().parse().unwrap_or(0);
         }
     }
+    if first.starts_with("GET /v1/usage ") {
+        return stream.write_all(&answer("200 OK", "application/json", &quota().to_string()));
+    }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -113,6 +122,7 @@ fn serve(
     // A request that the test did not foresee is refused; the test sees that it was made.
     let next = replies.lock().expect("no panic").pop_front();
     let reply = next.unwrap_or(Reply::Refusal);
+    let answered = Instant::now();
     stream.write_all(&match &reply {
         Reply::Text(text, usage) => {
             let body = stream_of(model, text, *usage);
@@ -124,12 +134,22 @@ fn serve(
         }
         Reply::Silence => b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_vec(),
     })?;
-    let _ = asked.send(model.to_owned());
+    let _ = asked.send((model.to_owned(), answered));
     if matches!(reply, Reply::Silence) {
         // Until the other side hangs up.
         reader.read_to_end(&mut Vec::new())?;
     }
     Ok(())
+}
+
+/// A budget of $50 for the last month of the century, of which $12.34 are gone.
+fn quota() -> Value {
+    json!({
+        "budget": {
+            "configured": true, "limitMicros": 50_000_000, "spentMicros": 12_340_000, "windowKey": "month/2099-12",
+        },
+        "usage": {"summary": {"requestCount": 321, "totalTokens": 1_234_567, "actualCostMicros": 12_340_000}},
+    })
 }
 
 fn answer(status: &str, kind: &str, body: &str) -> Vec<u8> {

@@ -1,28 +1,35 @@
 //! What agents do at a gateway, and what Clawspend tells of it.
 
 use crate::{
+    elsewhere::{compared, verified},
     gateway::Gateway,
-    home::{Home, Watch, zone_far_from_midnight},
+    home::{Home, Watch, ended},
     provider::{Provider, Reply, Usage},
+    running::{Running, home_far_from_midnight},
 };
 use serde_json::{Value, json};
-use std::{fs, time::Instant};
+use std::fs;
 
 const REPORT: &str =
     "report --by source,agent,model --since 2020-01-01 --until 2099-12-31 --timezone UTC --json";
 
-fn begin() -> (Home, Provider, Gateway) {
-    let mut home = Home::new();
-    home.zone = zone_far_from_midnight();
+pub(crate) fn begin() -> (Home, Provider, Gateway) {
+    begin_with(Gateway::start)
+}
+
+pub(crate) fn begin_with(
+    start: impl FnOnce(&Home, &Provider) -> Gateway,
+) -> (Home, Provider, Gateway) {
+    let home = home_far_from_midnight();
     let provider = Provider::start();
-    let gateway = Gateway::start(&home, &provider);
+    let gateway = start(&home, &provider);
     (home, provider, gateway)
 }
 
 /// Tokens in and out, read from a cache and written to it.
-type Tokens = [u64; 4];
+pub(crate) type Tokens = [u64; 4];
 
-fn reply(text: &str, [input, output, cache_read, cache_write]: Tokens) -> Reply {
+pub(crate) fn reply(text: &str, [input, output, cache_read, cache_write]: Tokens) -> Reply {
     let usage = Usage {
         input,
         output,
@@ -33,20 +40,28 @@ fn reply(text: &str, [input, output, cache_read, cache_write]: Tokens) -> Reply 
 }
 
 /// Rows and totals; how many lines have nothing to do with usage is OpenClaw's matter.
-fn told(home: &Home) -> Value {
-    let mut report = home.json(REPORT);
+pub(crate) fn told(home: &Home) -> Value {
+    rows_and_totals(&home.tell(REPORT))
+}
+
+fn rows_and_totals(report: &str) -> Value {
+    let mut report: Value = serde_json::from_str(report).expect("JSON");
     assert_eq!(report["diagnostics"]["broken_lines"], 0, "{report}");
     json!([report["rows"].take(), report["totals"].take()])
 }
 
 /// The same by a Clawspend that has not looked before.
-fn told_afresh(home: &Home) -> Value {
-    fs::remove_dir_all(home.data()).expect("the ledger");
-    told(home)
+pub(crate) fn told_afresh(home: &Home) -> Value {
+    let folder = home.path().join("afresh");
+    let mut command = home.command(REPORT);
+    let answer = ended(command.env("CLAWSPEND_DATA_DIR", &folder));
+    assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""));
+    fs::remove_dir_all(folder).expect("a ledger");
+    rows_and_totals(&answer.out)
 }
 
 /// What the totals say.
-fn sums(
+pub(crate) fn sums(
     responses: u64,
     unpriced: u64,
     [input, output, read, written]: Tokens,
@@ -60,7 +75,7 @@ fn sums(
     })
 }
 
-fn row(agent: &str, model: &str, sums: &Value) -> Value {
+pub(crate) fn row(agent: &str, model: &str, sums: &Value) -> Value {
     let mut row = json!({"source": "openclaw", "agent": agent, "model": model});
     let fields = row.as_object_mut().expect("an object");
     fields.extend(sums.as_object().expect("an object").clone());
@@ -105,12 +120,9 @@ fn what_a_turn_cost_is_told_when_it_is_made() {
     ];
     for (number, (session, model, reply, cost)) in (1..).zip(turns) {
         provider.will(reply);
-        let run = operator.begin(session, model, &format!("message {number}"));
-        assert_eq!(provider.asked(), model);
-        let answered = Instant::now();
+        let turn = operator.turn(session, model, &format!("message {number}"));
+        assert_eq!((turn.as_str(), provider.asked().as_str()), ("ok", model));
         assert_eq!(watch.next(), (number, cost.to_owned()));
-        eprintln!("told {:.0?} after the model's answer", answered.elapsed());
-        assert_eq!(operator.end_of(&run), "ok");
     }
     provider.will(Reply::Refusal);
     assert_eq!(
@@ -159,17 +171,24 @@ fn copies_and_removals_of_sessions_change_nothing() {
     let fork = operator.call("sessions.fork", &place);
     let fork = fork["sessionKey"].as_str().expect("a session");
     assert_eq!(told(&home), three);
+    // The gateway counts the copies of one and two as well. Nobody has added it: it was found.
+    let mut engine = Running::start(&home, 3, "0.018");
+    engine.stands("connected");
+    let copies = json!([["forked_copies", "0.009000000"]]);
+    assert_eq!(
+        compared(&home, "0.027000000"),
+        json!(["0.018000000", "0.027000000", "0.009000000", copies])
+    );
     operator.call("sessions.rewind", &place);
     assert_eq!(told(&home), three);
     assert_eq!(told_afresh(&home), three);
 
-    // What is said in them from here on is spent.
-    for (session, input) in [(fork, 4_000), (SIDE, 5_000)] {
+    // What is said in them from here on is spent, and both the gateway and the logs tell of it.
+    for (session, input, number, cost) in [(fork, 4_000, 4, "0.030"), (SIDE, 5_000, 5, "0.045")] {
         provider.will(reply("short", [input, 0, 0, 0]));
-        assert_eq!(
-            operator.turn(session, "mock-large", "three, otherwise"),
-            "ok"
-        );
+        let turn = operator.turn(session, "mock-large", "three, otherwise");
+        assert_eq!(turn, "ok");
+        engine.spends(number, cost);
     }
     let five = spent(5, 15_000, "0.045000000");
     assert_eq!(told(&home), five);
@@ -190,6 +209,17 @@ fn copies_and_removals_of_sessions_change_nothing() {
         assert_eq!(told(&home), five, "{method}");
         assert_eq!(told_afresh(&home), five, "{method}");
     }
+    engine.stays();
+    drop(engine);
+    engine = Running::start(&home, 5, "0.045");
+    engine.stands("connected");
+    let copies = json!([["forked_copies", "0.027000000"]]);
+    assert_eq!(
+        compared(&home, "0.072000000"),
+        json!(["0.045000000", "0.072000000", "0.027000000", copies])
+    );
+    assert_eq!(verified(&home), json!([true, 5, 5, []]));
+    engine.stays();
     assert_eq!(provider.all_asked(), ["mock-large"; 5]);
 }
 
