@@ -1,8 +1,8 @@
 use clawspend_core::{
     environment::Environment,
     gateway::{
-        Address, Answer, Ask, Connections, Failure, Gateway, GatewayEvent, Origin, Pin, Secret,
-        Secrets, State, TIMEOUT, Unauthorized,
+        Address, Answer, Ask, Connections, Failure, Gateway, GatewayEvent, Kept, Origin, Pin,
+        Secret, Secrets, State, TIMEOUT, Unauthorized,
     },
     usage::Line,
 };
@@ -315,6 +315,7 @@ fn a_rotated_device_token_is_replaced() {
     let (home, client) = connect(&scripted);
     assert_eq!(client.state(), connected());
     assert_eq!(client.state(), connected());
+    while client.next() != GatewayEvent::Gap {}
     let kept = secrets(&home)
         .credentials(&client.gateway.address)
         .expect("readable");
@@ -358,6 +359,34 @@ fn a_wrong_token_ends_it_until_there_is_another() {
     assert_eq!(
         scripted.connects()[1]["auth"],
         json!({ "token": "the right one" })
+    );
+}
+
+#[test]
+fn a_gateway_that_was_put_right_is_tried_again_once_another_process_was_let_in() {
+    let scripted = ScriptedGateway::start(|number| match number {
+        0 => vec![
+            Step::Challenge,
+            Step::Refuse(refusal("INVALID_REQUEST", "AUTH_TOKEN_MISMATCH")),
+        ],
+        _ => friendly(),
+    });
+    let (home, client) = connect(&scripted);
+    let why = Unauthorized::TokenWrong;
+    assert_eq!(client.state(), State::Unauthorized { why });
+    let address = &client.gateway.address;
+    secrets(&home)
+        .keep(address, &Kept::NotRefused)
+        .expect("kept");
+    assert_eq!(client.state(), connected());
+    let auth: Vec<Value> = scripted
+        .connects()
+        .iter()
+        .map(|one| one["auth"].clone())
+        .collect();
+    assert_eq!(
+        auth,
+        [json!({ "token": "sesame" }), json!({ "token": "sesame" })]
     );
 }
 

@@ -76,7 +76,11 @@ impl Connections {
             .build()?;
         let thread = std::thread::Builder::new()
             .name("gateways".into())
-            .spawn(move || runtime.block_on(serve(environment, orders, Arc::new(tell))))?;
+            .spawn(move || {
+                runtime.block_on(serve(environment, orders, Arc::new(tell)));
+                // A name server that does not answer must not hold up whoever quits.
+                runtime.shutdown_background();
+            })?;
         Ok(Self {
             orders: Some(sender),
             thread: Some(thread),
@@ -250,6 +254,8 @@ struct Line<'a> {
     tell: &'a Tell,
     clock: Clock,
     session: Session,
+    /// The file says that these credentials were refused.
+    refusal_noted: bool,
     link: Link,
     /// What to do next, and what that may lead to.
     outputs: VecDeque<Output>,
@@ -282,6 +288,7 @@ impl<'a> Line<'a> {
             tell,
             clock: Clock(Instant::now()),
             session,
+            refusal_noted: refused_at.is_some(),
             link: Link::None,
             outputs: VecDeque::new(),
         })
@@ -309,10 +316,14 @@ impl<'a> Line<'a> {
             }
             if self.session.is_stopped() && looked_for_token.elapsed() >= LOOK_FOR_TOKEN {
                 looked_for_token = Instant::now();
-                if let Some(credentials) = self.credentials()
-                    && !self.session.has(&credentials)
-                {
-                    self.happened(Input::Retry(Some(credentials)));
+                if let Some(credentials) = self.credentials() {
+                    let taken = self.was_taken(&credentials);
+                    if taken {
+                        self.session.pardon();
+                    }
+                    if taken || !self.session.has(&credentials) {
+                        self.happened(Input::Retry(Some(credentials)));
+                    }
                 }
             }
         }
@@ -342,6 +353,13 @@ impl<'a> Line<'a> {
     fn credentials(&self) -> Option<super::Credentials> {
         let found = local::credentials(self.environment, &self.secrets, self.gateway);
         found.ok().map(|found| found.credentials)
+    }
+
+    /// Whether another process was let in with what was refused here: the gateway was put right.
+    fn was_taken(&self, credentials: &super::Credentials) -> bool {
+        let address = &self.gateway.address;
+        // A note that could not be made is missing too, and says nothing.
+        self.refusal_noted && matches!(self.secrets.refused_at(address, credentials), Ok(None))
     }
 
     fn take(&mut self, news: News) {
@@ -417,8 +435,10 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn keep(&self, kept: &Kept) {
-        if let Err(error) = self.secrets.keep(&self.gateway.address, kept) {
+    fn keep(&mut self, kept: &Kept) {
+        let done = self.secrets.keep(&self.gateway.address, kept);
+        self.refusal_noted = matches!((kept, &done), (Kept::Refused { .. }, Ok(_)));
+        if let Err(error) = done {
             let problem = secrets_problem(&error);
             (self.tell)(&self.gateway.name, GatewayEvent::Problem(problem));
         }

@@ -42,8 +42,10 @@ const AFTER_SLEEP: u64 = 5_000;
 const PATIENCE: u64 = 30_000;
 /// Questions that may wait at once.
 const MOST_ASKED: usize = 64;
-/// Milliseconds between two [`GatewayEvent::Gap`]s of one connection.
+/// Milliseconds between two [`GatewayEvent::Gap`]s of one connection; twice as long each time, up to the longest, as a
+/// gateway whose numbers have holes by nature would have all asked for again all the time.
 const GAP_RESTS: u64 = 5_000;
+const LONGEST_GAP_REST: u64 = 320_000;
 
 /// The two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +164,7 @@ struct Up {
     /// A gap is to be told then.
     gap: Option<u64>,
     gap_told: Option<u64>,
+    gap_rest: u64,
 }
 
 #[derive(Debug)]
@@ -252,6 +255,11 @@ impl Session {
             .as_ref()
             .filter(|it| self.given_up.as_ref() != Some(it));
         self.credentials.shared == *shared && self.credentials.device.as_ref() == device
+    }
+
+    /// Another process was let in with the credentials that were refused here.
+    pub const fn pardon(&mut self) {
+        self.refused_at = None;
     }
 
     /// When [`Input::Timer`] is due, on the clock of [`Moment::elapsed`].
@@ -445,14 +453,15 @@ impl Session {
             let why = Unauthorized::NoReadScope;
             return self.slow(State::Unauthorized { why }, turn);
         }
+        let mut keep = Vec::new();
         if let Some(token) = hello.device_token()
             && self.credentials.device.as_ref() != Some(&token)
         {
             self.credentials.device = Some(token.clone());
-            turn.out.push(Output::Keep(Kept::DeviceToken(token)));
+            keep.push(Output::Keep(Kept::DeviceToken(token)));
         }
         if self.refused_at.take().is_some() {
-            turn.out.push(Output::Keep(Kept::NotRefused));
+            keep.push(Output::Keep(Kept::NotRefused));
         }
         self.tries = Tries {
             failures: self.tries.failures,
@@ -469,6 +478,7 @@ impl Session {
             waiting: BTreeMap::new(),
             gap: None,
             gap_told: None,
+            gap_rest: 0,
         };
         let live = hello.has("sessions.subscribe");
         if live {
@@ -487,6 +497,8 @@ impl Session {
             live,
         };
         self.become_state(state, turn);
+        // After the state: that all is well must not hide that something cannot be kept.
+        turn.out.extend(keep);
     }
 
     /// Every refusal there is, and what it leads to.
@@ -504,7 +516,11 @@ impl Session {
                 self.forget_device(turn);
                 self.soon(turn);
             }
-            "AUTH_SCOPE_MISMATCH" => self.stop(Unauthorized::NoReadScope, turn),
+            // The token is good: asking again now and then locks nobody out.
+            "AUTH_SCOPE_MISMATCH" => {
+                let why = Unauthorized::NoReadScope;
+                self.slow(State::Unauthorized { why }, turn);
+            }
             "AUTH_TOKEN_MISSING" if self.tries.device_lost => {
                 self.stop(Unauthorized::DeviceTokenWrong, turn);
             }
@@ -853,12 +869,17 @@ impl Session {
 impl Up {
     /// Tells a gap now, or a while after the last one.
     fn want_gap(&mut self, now: u64) {
-        let rested = self.gap_told.map_or(now, |told| told + GAP_RESTS);
+        let rested = self.gap_told.map_or(now, |told| told + self.gap_rest);
         self.gap.get_or_insert(rested.max(now));
     }
 
     fn tell_gap(&mut self, turn: &mut Turn) {
         self.gap = None;
+        self.gap_rest = if self.gap_told.is_some() {
+            (2 * self.gap_rest).min(LONGEST_GAP_REST)
+        } else {
+            GAP_RESTS
+        };
         self.gap_told = Some(turn.now.elapsed);
         turn.tell(GatewayEvent::Gap);
     }
