@@ -549,6 +549,10 @@ impl Engine {
         };
         match opened {
             Ok(role) => {
+                // The process that follows the logs follows the gateways too.
+                if matches!(role, Role::Reader(_)) {
+                    self.gateways = None;
+                }
                 self.role = role;
                 self.ledger_problem = None;
                 self.follow_gateways();
@@ -593,8 +597,6 @@ impl Engine {
             serious: true,
         });
         self.role = Role::Nobody;
-        // What is pushed now could not be kept; once there is a ledger again, they are asked for it.
-        self.gateways = None;
         if new {
             tracing::error!(error = with_cause(error), "the ledger refuses");
         }

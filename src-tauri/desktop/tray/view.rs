@@ -19,6 +19,8 @@ const ROW_CHARS: usize = 80;
 const WHOLE_ROW_CHARS: usize = 160;
 /// A quota that was told of longer ago than this says since when.
 const QUOTA_FRESH_MILLIS: i64 = 30 * 60_000;
+/// The same for a gateway's own totals.
+const TOTALS_FRESH_MILLIS: i64 = 15 * 60_000;
 
 /// The icon's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,9 +322,9 @@ fn gateway_row(gateway: &GatewayStatus, now: Option<&Now>) -> String {
     if let Some(command) = &gateway.command {
         row += &format!(", run: {command}");
     }
-    // While connected, each response since then was heard of by itself.
+    // While connected they are told anew every few minutes.
     if let (Some(told_at), Some(now)) = (gateway.told_at, now)
-        && gateway.state != "connected"
+        && (gateway.state != "connected" || told_at.plus(TOTALS_FRESH_MILLIS) < now.at)
     {
         row += &format!(", totals as of {}", now.date_and_clock(told_at));
     }
@@ -798,7 +800,12 @@ mod tests {
     #[test]
     fn totals_that_may_be_old_say_of_when_they_are() {
         for (state, told_at, row) in [
-            (connected(), NOW, "home: connected"),
+            (connected(), NOW.plus(-900_000), "home: connected"),
+            (
+                connected(),
+                NOW.plus(-900_001),
+                "home: connected, totals as of 13:47",
+            ),
             (
                 offline(NOW),
                 NOW.plus(-300_000),

@@ -320,7 +320,7 @@ warning: string | null,
  */
 needs_user: boolean, 
 /**
- * Of when its own totals are, where its logs are not on this machine and its days are counted by those.
+ * When it last told its own totals, where its logs are not on this machine and its days are counted by those.
  */
 told_at: UnixMillis | null, };
 

@@ -62,7 +62,7 @@ pub struct GatewayStatus {
     pub warning: Option<String>,
     /// Nothing gets better unless somebody does something. A gateway that was merely found on this machine needs nobody.
     pub needs_user: bool,
-    /// Of when its own totals are, where its logs are not on this machine and its days are counted by those.
+    /// When it last told its own totals, where its logs are not on this machine and its days are counted by those.
     pub told_at: Option<UnixMillis>,
 }
 
@@ -460,7 +460,10 @@ fn unanswered(gateway: &Gateway, key: &str, why: &Unanswered) -> ApiError {
         Unanswered::Unreadable => {
             "update Clawspend; if that does not help, report it with the version of OpenClaw"
         }
-        Unanswered::NotConnected | Unanswered::TooMany | Unanswered::TimedOut => "try again",
+        Unanswered::NotConnected
+        | Unanswered::TooMany
+        | Unanswered::TimedOut
+        | Unanswered::Counting => "try again",
     };
     ApiError {
         code: code.into(),

@@ -6,13 +6,17 @@ use crate::{
     config::Config,
     dialects::openclaw::pushed::Pushed,
     environment::Environment,
-    gateway::{self, Ask, Connections, Gateway, GatewayEvent, Inquiry, Moment, State, Told},
+    gateway::{
+        self, Ask, Connections, Gateway, GatewayEvent, Inquiry, Moment, State, Told, Topic,
+        Unanswered,
+    },
     ingest::Ingest,
     ledger::{Ledger, LedgerError, remote_days::RemoteAnswer},
     time::UnixMillis,
 };
 use jiff::{civil::Date, tz::TimeZone};
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -44,7 +48,7 @@ pub struct Line {
     told_at: Option<UnixMillis>,
     /// What it pushed, and what it answered, until the ledger has it.
     pushed: Vec<Pushed>,
-    told: Vec<Told>,
+    told: VecDeque<Told>,
 }
 
 /// What something that a gateway told makes necessary.
@@ -207,7 +211,7 @@ impl Line {
             inquiry,
             told_at: last.filter(|(_, here)| !here).map(|(at, _)| at),
             pushed: Vec::new(),
-            told: Vec::new(),
+            told: VecDeque::new(),
         })
     }
 
@@ -228,13 +232,18 @@ impl Line {
             }
             GatewayEvent::Message(pushed) => {
                 self.pushed.push(*pushed);
-                Upshot::default()
+                if self.pushed.len() <= MOST_PUSHED {
+                    return Upshot::default();
+                }
+                self.pushed.clear();
+                self.take(GatewayEvent::Gap, now)
             }
             GatewayEvent::Gap => {
                 self.inquiry.gap(now.elapsed);
                 Upshot {
                     news: false,
-                    scan: true,
+                    // No log tells what is made elsewhere.
+                    scan: self.told_at.is_none(),
                 }
             }
             GatewayEvent::Answer { ask, answer } => {
@@ -259,9 +268,12 @@ impl Line {
             news |= ingest.hear(&self.gateway.name, &self.pushed)?;
             self.pushed.clear();
         }
-        while let Some(told) = self.told.first() {
-            news |= self.keep_told(&told.clone(), &mut ingest.ledger, now)?;
-            self.told.remove(0);
+        while let Some(told) = self.told.pop_front() {
+            if let Err(error) = self.keep_told(&told, &mut ingest.ledger, now) {
+                self.told.push_front(told);
+                return Err(error);
+            }
+            news = true;
         }
         Ok(news)
     }
@@ -282,7 +294,7 @@ impl Line {
         told: &Told,
         ledger: &mut Ledger,
         taken_at: UnixMillis,
-    ) -> Result<bool, LedgerError> {
+    ) -> Result<(), LedgerError> {
         match told {
             Told::Days {
                 days,
@@ -301,27 +313,32 @@ impl Line {
                 })?;
                 self.inquiry.set_logs_here(logs_here);
                 self.told_at = (!logs_here).then_some(taken_at);
-                self.problems.retain(|problem| problem.code != SILENT);
-                Ok(true)
+                self.problems.retain(|problem| problem.code != NO_TOTALS);
             }
             Told::Quotas(quotas) => {
                 ledger.keep_quotas(&self.gateway.name, quotas)?;
-                Ok(true)
+                self.problems.retain(|problem| problem.code != NO_QUOTAS);
             }
-            Told::Nothing(method, why) => {
+            // Those that are too old for quotas have none.
+            Told::Nothing(Topic::Quotas, Unanswered::UnknownMethod) => {}
+            Told::Nothing(topic, why) => {
+                let (code, what) = match topic {
+                    Topic::Quotas => (NO_QUOTAS, "how full the quotas are"),
+                    Topic::Totals => (NO_TOTALS, "what it counts"),
+                };
                 self.complain(Problem {
-                    code: SILENT.into(),
+                    code: code.into(),
                     message: format!(
-                        "the gateway `{}` does not answer {method}: {}",
+                        "the gateway `{}` does not tell {what}: {}",
                         self.gateway.name,
                         why.words()
                     ),
                     hint: "what it told before stays; it is asked again in some minutes".into(),
                     serious: false,
                 });
-                Ok(true)
             }
         }
+        Ok(())
     }
 
     /// Keeps the latest problem of each kind.
@@ -335,5 +352,9 @@ impl Line {
     }
 }
 
-/// A question that is not answered.
-const SILENT: &str = "gateway_silent";
+/// Codes of what a gateway does not tell.
+const NO_TOTALS: &str = "gateway_totals";
+const NO_QUOTAS: &str = "gateway_quotas";
+
+/// Messages kept at most while the ledger takes none: what is dropped is asked for later.
+const MOST_PUSHED: usize = 1_000;

@@ -64,6 +64,8 @@ pub enum Unanswered {
     Refused(String),
     /// The answer is not what it should be.
     Unreadable,
+    /// It has not counted everything yet.
+    Counting,
 }
 
 impl Unanswered {
@@ -84,6 +86,7 @@ impl Unanswered {
             Self::Refused(code) if code.is_empty() => "it refused without a reason".into(),
             Self::Refused(code) => format!("it refused with {code}"),
             Self::Unreadable => "its answer cannot be understood".into(),
+            Self::Counting => "it is still counting".into(),
         }
     }
 }
@@ -244,6 +247,14 @@ pub struct Usage {
     pub aggregates: Aggregates,
     /// The latest sessions.
     pub sessions: Vec<SessionUsage>,
+}
+
+impl Usage {
+    /// Whether there is nothing in it, as in a gateway that was never used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.aggregates.model_daily.is_empty()
+    }
 }
 
 /// Sums over all sessions.

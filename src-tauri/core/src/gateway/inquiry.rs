@@ -1,7 +1,7 @@
 //! When a gateway is asked what it counts and how full quotas are, and what is to be kept of its answers. Pure.
 
 use super::{
-    Answer, Ask, Moment, Quotas, State, Unanswered, Usage,
+    Answer, Ask, Freshness, Moment, Quotas, State, Unanswered, Usage,
     remote::{Asking, RemoteDay, days},
 };
 use crate::time::{UnixMillis, add_days};
@@ -40,8 +40,17 @@ pub enum Told {
     },
     /// How full quotas are.
     Quotas(Quotas),
-    /// It cannot or will not tell what it was asked for, a method of its own.
-    Nothing(&'static str, Unanswered),
+    /// It cannot or will not tell what it was asked.
+    Nothing(Topic, Unanswered),
+}
+
+/// What a gateway is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// What it counts by day.
+    Totals,
+    /// How full quotas are.
+    Quotas,
 }
 
 /// The questions for one gateway. Milliseconds are those of [`Moment::elapsed`].
@@ -70,6 +79,8 @@ struct Round<T> {
     open: Option<u64>,
     /// What it is about, while the answer is no final one.
     about: Option<T>,
+    /// The answer to come is not the last.
+    once_more: bool,
 }
 
 impl<T> Default for Round<T> {
@@ -78,6 +89,7 @@ impl<T> Default for Round<T> {
             due: 0,
             open: None,
             about: None,
+            once_more: false,
         }
     }
 }
@@ -85,6 +97,15 @@ impl<T> Default for Round<T> {
 impl<T> Round<T> {
     fn is_due(&self, now: u64) -> bool {
         self.open.is_none() && self.due <= now
+    }
+
+    /// It is to be asked now; an answer that is under way may be of before, so that it is asked once more after it.
+    fn hurry(&mut self, now: u64) {
+        if self.open.is_some() {
+            self.once_more = true;
+        } else {
+            self.rest(now);
+        }
     }
 
     /// There is nothing to ask before `due`.
@@ -125,16 +146,16 @@ impl Inquiry {
         self.connected = connected;
     }
 
-    /// Messages may have gone unheard. An answer that is under way may be of before: it is asked again.
+    /// Messages may have gone unheard.
     pub fn gap(&mut self, now: u64) {
         self.missed = true;
-        self.usage.rest(now);
+        self.usage.hurry(now);
     }
 
     /// Everything is asked anew: the machine slept, the zone is another one.
     pub fn hurry(&mut self, now: u64) {
-        self.usage.rest(now);
-        self.quotas.rest(now);
+        self.usage.hurry(now);
+        self.quotas.hurry(now);
     }
 
     /// The gateway's logs are read on this machine, or not.
@@ -212,48 +233,65 @@ impl Inquiry {
     ) -> Option<Told> {
         if self.usage.open == Some(number) {
             self.usage.open = None;
-            // Else it was dropped meanwhile, and is asked anew.
-            let mut question = self.usage.about.take()?;
-            return match answer {
-                Ok(Answer::Usage(usage)) => self.counted(question, &usage, now),
-                Err(Unanswered::NotConnected) => None,
-                Err(why) => {
-                    if why.is_for_now()
-                        && let Some(soon) = question.asking.again_in()
-                    {
-                        self.usage.due = now.elapsed + u64::from(soon);
-                        self.usage.about = Some(question);
-                        return None;
-                    }
-                    self.rest_usage(now.elapsed);
-                    Some(Told::Nothing(question.ask.method(), why))
-                }
-                Ok(_) => None,
-            };
+            let question = self.usage.about.take()?;
+            let told = self.usage_answered(question, answer, now);
+            if std::mem::take(&mut self.usage.once_more) {
+                self.gap(now.elapsed);
+            }
+            return told;
         }
         if self.quotas.open == Some(number) {
             self.quotas.open = None;
-            let tries = self.quotas.about.take().unwrap_or_default();
-            self.quotas.rest(now.elapsed + REGULARLY);
-            let soon = match &answer {
-                Ok(Answer::Quotas(quotas)) => quotas.refreshing,
-                Ok(_) => false,
-                Err(why) => why.is_for_now(),
-            };
-            let soon = FETCHING.get(tries).filter(|_| soon);
-            if let Some(soon) = soon {
-                self.quotas.due = now.elapsed + soon;
-                self.quotas.about = Some(tries + 1);
+            let told = self.quotas_answered(answer, now.elapsed);
+            if std::mem::take(&mut self.quotas.once_more) {
+                self.quotas.rest(now.elapsed);
             }
-            return match answer {
-                Ok(Answer::Quotas(quotas)) => Some(Told::Quotas(quotas)),
-                Err(Unanswered::NotConnected) => None,
-                Err(_) if soon.is_some() => None,
-                Err(why) => Some(Told::Nothing(Ask::Quotas.method(), why)),
-                Ok(_) => None,
-            };
+            return told;
         }
         None
+    }
+
+    fn usage_answered(
+        &mut self,
+        mut question: Question,
+        answer: Result<Answer, Unanswered>,
+        now: Moment,
+    ) -> Option<Told> {
+        let why = match answer {
+            Ok(Answer::Usage(usage)) => return self.counted(question, &usage, now),
+            Ok(_) | Err(Unanswered::NotConnected) => return None,
+            Err(why) => why,
+        };
+        if why.is_for_now()
+            && let Some(soon) = question.asking.again_in()
+        {
+            self.usage.due = now.elapsed + u64::from(soon);
+            self.usage.about = Some(question);
+            return None;
+        }
+        self.usage.rest(now.elapsed + REGULARLY);
+        Some(Told::Nothing(Topic::Totals, why))
+    }
+
+    fn quotas_answered(&mut self, answer: Result<Answer, Unanswered>, now: u64) -> Option<Told> {
+        let tries = self.quotas.about.take().unwrap_or_default();
+        self.quotas.rest(now + REGULARLY);
+        let soon = match &answer {
+            Ok(Answer::Quotas(quotas)) => quotas.refreshing,
+            Ok(_) => false,
+            Err(why) => why.is_for_now(),
+        };
+        let soon = FETCHING.get(tries).filter(|_| soon);
+        if let Some(soon) = soon {
+            self.quotas.due = now + soon;
+            self.quotas.about = Some(tries + 1);
+        }
+        match answer {
+            Ok(Answer::Quotas(quotas)) => Some(Told::Quotas(quotas)),
+            Ok(_) | Err(Unanswered::NotConnected) => None,
+            Err(_) if soon.is_some() => None,
+            Err(why) => Some(Told::Nothing(Topic::Quotas, why)),
+        }
     }
 
     fn counted(&mut self, mut question: Question, usage: &Usage, now: Moment) -> Option<Told> {
@@ -280,7 +318,15 @@ impl Inquiry {
                 self.usage.due = now.elapsed + u64::from(millis);
                 self.usage.about = Some(question);
             }
-            None => self.rest_usage(now.elapsed),
+            None if told.is_some() || usage.is_empty() => self.rest_usage(now.elapsed),
+            None => {
+                self.usage.rest(now.elapsed + REGULARLY);
+                let why = match usage.freshness {
+                    Freshness::Fresh => Unanswered::Unreadable,
+                    _ => Unanswered::Counting,
+                };
+                return Some(Told::Nothing(Topic::Totals, why));
+            }
         }
         told
     }
@@ -302,7 +348,7 @@ impl Inquiry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Freshness;
+    use crate::gateway::SessionUsage;
     use jiff::civil::date;
 
     const TODAY: Date = date(2026, 11, 20);
@@ -417,13 +463,47 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_from_before_a_gap_is_not_taken() {
+    fn an_answer_from_before_a_gap_is_asked_for_once_more() {
         let mut inquiry = settled();
         asked(&mut inquiry, 46_000);
         inquiry.gap(46_001);
-        let told = inquiry.answered(3, usage(at(46_002), Freshness::Fresh), at(46_002));
-        assert_eq!(told, None);
+        assert_eq!(asked(&mut inquiry, 46_001), []);
+        let told = inquiry.answered(3, usage(at(46_000), Freshness::Fresh), at(46_002));
+        assert!(matches!(told, Some(Told::Days { .. })), "{told:?}");
         assert_eq!(asked(&mut inquiry, 46_002), [(4, LATELY.to_owned())]);
+        inquiry.answered(4, usage(at(46_003), Freshness::Fresh), at(46_003));
+        assert_eq!(inquiry.due(), Some(46_003 + AFTER_GAP));
+    }
+
+    #[test]
+    fn totals_that_are_never_to_be_believed_are_told_of() {
+        for (freshness, why) in [
+            (Freshness::Refreshing, Unanswered::Counting),
+            (Freshness::Unknown, Unanswered::Counting),
+        ] {
+            let mut inquiry = settled();
+            let mut told = None;
+            let mut now = 46_000;
+            for _ in 0..5 {
+                let number = asked(&mut inquiry, now)[0].0;
+                let mut answer = usage(at(now), freshness);
+                if let Ok(Answer::Usage(usage)) = &mut answer {
+                    usage.sessions.push(SessionUsage::default());
+                }
+                told = inquiry.answered(number, answer, at(now));
+                now = inquiry.due().expect("it is asked again");
+            }
+            assert_eq!(told, Some(Told::Nothing(Topic::Totals, why)));
+        }
+        // What was never used has nothing to count, and need not say so.
+        let mut unused = settled();
+        let mut now = 46_000;
+        for _ in 0..5 {
+            let number = asked(&mut unused, now)[0].0;
+            let told = unused.answered(number, usage(at(now), Freshness::Unknown), at(now));
+            assert_eq!(told, None);
+            now = unused.due().expect("it is asked again");
+        }
     }
 
     #[test]
@@ -470,7 +550,7 @@ mod tests {
         asked(&mut inquiry, 46_000);
         let why = Unanswered::Refused("FORBIDDEN".into());
         let told = inquiry.answered(3, Err(why.clone()), at(46_000));
-        assert_eq!(told, Some(Told::Nothing("sessions.usage", why)));
+        assert_eq!(told, Some(Told::Nothing(Topic::Totals, why)));
         assert_eq!(inquiry.usage.due, 46_000 + REGULARLY);
     }
 
@@ -499,14 +579,14 @@ mod tests {
         of_usage.gap(2_000);
         let mut of_quotas = Inquiry::default();
         of_quotas.state(&connected(true), 2_000);
-        for (mut inquiry, question, method, pauses) in [
+        for (mut inquiry, question, topic, pauses) in [
             (
                 of_usage,
                 LATELY,
-                "sessions.usage",
+                Topic::Totals,
                 &[2_000, 5_000, 10_000, 20_000][..],
             ),
-            (of_quotas, "usage.status", "usage.status", &FETCHING[..]),
+            (of_quotas, "usage.status", Topic::Quotas, &FETCHING[..]),
         ] {
             let mut now = 2_000;
             let answer = |inquiry: &mut Inquiry, now| {
@@ -522,7 +602,7 @@ mod tests {
             }
             let starting = Unanswered::Refused("UNAVAILABLE".into());
             let told = answer(&mut inquiry, now);
-            assert_eq!(told, Some(Told::Nothing(method, starting)));
+            assert_eq!(told, Some(Told::Nothing(topic, starting)));
         }
     }
 

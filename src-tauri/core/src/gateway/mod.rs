@@ -42,7 +42,7 @@ pub use answers::{
 };
 pub use connection::Connections;
 pub use identity::{Credentials, DeviceKey, Secret};
-pub use inquiry::{Inquiry, Told};
+pub use inquiry::{Inquiry, Told, Topic};
 pub use local::{Found, credentials, gateways};
 pub use secrets::{Secrets, SecretsError};
 pub use session::{Input, Kept, Moment, Output, Session};
