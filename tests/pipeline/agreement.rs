@@ -1,6 +1,10 @@
 //! The true answer, again and again; whatever the order and the pieces is for the traps (`traps/any_order.rs`).
 
-use clawspend_core::money::NanoUsd;
+use clawspend_core::{
+    api::{ApiError, Reader},
+    money::NanoUsd,
+    report::ReportRequest,
+};
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage, Corpus, Figures, Options, Pitfall, Truth};
 use clawspend_tests::home::Home;
 use std::{
@@ -152,4 +156,50 @@ fn a_chain_of_lines_with_a_shared_id_is_one_response_of_the_day_it_began() {
             .map(|(day, amount)| (day, amount.tokens.output));
         assert_eq!(outputs.collect::<BTreeMap<_, _>>(), expected, "{whole}");
     }
+}
+
+#[test]
+fn what_is_read_at_one_time_agrees_whatever_is_committed_meanwhile() {
+    let home = Home::new();
+    let write = |count: u32| {
+        let lines: Vec<String> = (0..count)
+            .map(|number| {
+                let id = format!("msg_{number:024}");
+                let usage = ClaudeUsage {
+                    output: 10,
+                    ..ClaudeUsage::default()
+                };
+                let line = ClaudeLine {
+                    message_id: &id,
+                    at: 1_795_178_000_000,
+                    usage,
+                    ..ClaudeLine::default()
+                };
+                line.to_string()
+            })
+            .collect();
+        fs::write(home.claude("a.jsonl"), lines.join("\n") + "\n").expect("written");
+        home.catch_up();
+    };
+    write(1);
+    let day = jiff::civil::date(2026, 11, 20);
+    let count = |reader: &mut Reader| -> Result<u64, ApiError> {
+        let (by, only, zone) = (Vec::new(), Vec::new(), jiff::tz::TimeZone::UTC);
+        let request = ReportRequest {
+            by,
+            only,
+            since: day,
+            until: day,
+            zone,
+        };
+        Ok(reader.report(request)?.totals.responses)
+    };
+    let mut reader = Reader::open(home.environment()).expect("a ledger");
+    let counts = reader.at_one_time(|reader| {
+        let before = count(reader)?;
+        write(3);
+        Ok::<_, ApiError>((before, count(reader)?))
+    });
+    assert_eq!(counts.expect("counts"), (1, 1));
+    assert_eq!(count(&mut reader).expect("a count"), 3);
 }

@@ -57,7 +57,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.no_refresh {
         note_all(&refresh(&environment)?);
     }
-    let mut reader = Reader::open(environment)?;
+    Reader::open(environment)?.at_one_time(|reader| tell(reader, arguments))
+}
+
+fn tell(reader: &mut Reader, arguments: &Arguments) -> Result<(), Failure> {
     let subject = reader.subject(&arguments.what, UnixMillis::now())?;
     let found = reader.responses(&subject)?;
     let zone = reader.zone().0.clone();
@@ -93,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         )
     } else {
         several(
-            &mut reader,
+            reader,
             &found,
             &rests,
             if arguments.all { usize::MAX } else { ROWS },

@@ -361,7 +361,24 @@ impl Reader {
     /// # Errors
     /// [`ApiError`].
     pub fn report(&mut self, request: ReportRequest) -> Result<Report, ApiError> {
-        Ok(report(&mut self.ledger, request)?)
+        self.at_one_time(|it| Ok(report(&mut it.ledger, request)?))
+    }
+
+    /// Does `work` with the ledger as it is now: what another process commits meanwhile is not seen, so that all that is
+    /// read agrees.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`ApiError`].
+    pub fn at_one_time<T, E: From<ApiError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let begun = self.ledger.begin_reading().map_err(ApiError::from)?;
+        let done = work(self);
+        if begun {
+            self.ledger.end_reading().map_err(ApiError::from)?;
+        }
+        done
     }
 
     /// What forgetting would come to.
@@ -445,9 +462,17 @@ impl Reader {
             self.prices = Prices::new(terms);
         }
         self.config = config;
-        let days = days.clamp(1, 366);
         // Before the figures: a change during the reading is then seen again.
         let revision = self.revision()?;
+        self.at_one_time(|it| it.picture(days.clamp(1, 366), now, revision))
+    }
+
+    fn picture(
+        &mut self,
+        days: u32,
+        now: UnixMillis,
+        revision: i64,
+    ) -> Result<Dashboard, ApiError> {
         let summary = self.summary(now)?;
         let chart = self.chart(days, now)?;
         let since = add_days(summary.day, 1 - i64::from(days));

@@ -312,6 +312,26 @@ impl Ledger {
             .map_err(|source| self.fail(source))
     }
 
+    /// Begins to read the ledger as it is now, until [`Ledger::end_reading`]; false when that was begun already.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn begin_reading(&self) -> Result<bool, LedgerError> {
+        if !self.connection.is_autocommit() {
+            return Ok(false);
+        }
+        self.read(|connection| connection.execute_batch("BEGIN"))?;
+        Ok(true)
+    }
+
+    /// See [`Ledger::begin_reading`].
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn end_reading(&self) -> Result<(), LedgerError> {
+        self.read(|connection| connection.execute_batch("ROLLBACK"))
+    }
+
     /// Moves committed pages from the write-ahead log into the file, as far as no reader is in the way.
     ///
     /// # Errors
