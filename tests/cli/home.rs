@@ -1,6 +1,7 @@
 //! A user's home made by hand, and the command run in it.
 
 use clawspend_tests::corpus::{ClaudeLine, ClaudeUsage};
+pub(crate) use clawspend_tests::home::zone_far_from_midnight;
 use serde_json::Value;
 use std::{
     fs,
@@ -188,14 +189,6 @@ pub(crate) fn response(number: u32, at: i64, output: u64) -> String {
 pub(crate) fn now() -> i64 {
     let since = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
     i64::try_from(since.as_millis()).expect("a near time")
-}
-
-/// A zone in which midnight is hours away.
-pub(crate) fn zone_far_from_midnight() -> &'static str {
-    match now() / HOUR % 24 {
-        4..20 => "UTC",
-        _ => "Etc/GMT-12",
-    }
 }
 
 pub(crate) fn append(path: &Path, line: &str) {

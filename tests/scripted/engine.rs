@@ -10,7 +10,7 @@ use clawspend_core::{
 };
 use clawspend_tests::{
     gateway::{Heard, ScriptedGateway, Step, friendly, refusal},
-    home::{Home, started, today, wait},
+    home::{Home, started, today, wait, zone_far_from_midnight},
 };
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn answers(now: UnixMillis) -> Step {
 }
 
 fn answers_of(now: UnixMillis, sessions: &Value) -> Step {
-    let day = now.day(&TimeZone::UTC).to_string();
+    let day = now.day(&zone()).to_string();
     let usage = json!({
         "updatedAt": now.0, "sessions": sessions,
         "aggregates": {
@@ -85,8 +85,16 @@ const PUSHED: Amount = Amount {
     },
 };
 
+fn zone() -> TimeZone {
+    TimeZone::get(zone_far_from_midnight()).expect("a zone")
+}
+
 fn home_of(gateway: &ScriptedGateway) -> Home {
     let home = Home::new();
+    let config = home.path().join("clawspend-config");
+    fs::create_dir_all(&config).expect("a folder");
+    let text = format!("[display]\ntimezone = \"{}\"\n", zone_far_from_midnight());
+    fs::write(config.join("clawspend.toml"), text).expect("written");
     let token = Secret::new("sesame");
     api::gateways::add(&home.environment(), "home", &gateway.url(), token.as_ref()).expect("added");
     home
@@ -177,7 +185,7 @@ fn what_a_gateway_pushes_counts_at_once_and_what_it_answers_is_kept() {
     assert_eq!(summary.today, today(&heard));
     let counts = reader.counts().expect("counts");
     assert_eq!((counts.counted, counts.broken), (3, 0));
-    let day = now.day(&TimeZone::UTC);
+    let day = now.day(&zone());
     let days = reader.gateway_days(day, day).expect("days");
     let figures: Vec<(NanoUsd, bool)> = days
         .iter()
@@ -335,7 +343,7 @@ fn a_gateway_whose_logs_are_here_is_asked_once_they_are_read_and_counts_nothing_
     };
     assert_eq!(today(&first), expected);
     let mut reader = Reader::open(home.environment()).expect("a ledger");
-    let day = now.day(&TimeZone::UTC);
+    let day = now.day(&zone());
     let days = loop {
         let days = reader.gateway_days(day, day).expect("days");
         if !days.is_empty() {
