@@ -2,8 +2,8 @@
 //!
 //! While it is connected, a gateway pushes each response, and the ledger counts it like any other. What was made while
 //! nobody listened is only in the gateway's own totals by day (`remote_days`). The rest of a day, provider, model and
-//! agent is what the gateway counts of it, less the responses that were heard and that its answer can know: those up to
-//! the time of the answer. It follows from the kept answer and the responses alone, so it does not matter in which order they
+//! agent is what the gateway counts of it, less the responses that were heard and that its answer can know: those that
+//! it had stored by the time of the answer, whenever they began. It follows from the kept answer and the responses alone, so it does not matter in which order they
 //! came.
 //!
 //! `heard` is what that is computed from: the responses that a gateway told, by the millisecond. What the user has
@@ -35,6 +35,7 @@ pub(super) const CREATE: &str = "
 CREATE TABLE heard (
   gateway INTEGER NOT NULL,
   at INTEGER NOT NULL,
+  stored INTEGER NOT NULL,
   provider INTEGER NOT NULL,
   model INTEGER NOT NULL,
   agent INTEGER NOT NULL,
@@ -44,7 +45,7 @@ CREATE TABLE heard (
   recorded INTEGER NOT NULL,
   unstated INTEGER NOT NULL,
   computed INTEGER NOT NULL,
-  PRIMARY KEY (gateway, at, provider, model, agent, forgotten)
+  PRIMARY KEY (gateway, at, stored, provider, model, agent, forgotten)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rests (
   day INTEGER NOT NULL,
@@ -118,11 +119,14 @@ impl Rest {
 /// Responses, tokens, cost that the gateway stated, how many stated none, and what those cost here.
 pub(super) type HeardSums = [i64; 5];
 
-/// Gateway, time, provider, model and agent of a response that was heard, and whether it was forgotten.
+/// Gateway, times, provider, model and agent of a response that was heard, and whether it was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct HeardKey {
     pub(super) gateway: NameId,
+    /// When it began: its day.
     pub(super) at: UnixMillis,
+    /// When the gateway could count it.
+    pub(super) stored: UnixMillis,
     pub(super) provider: NameId,
     pub(super) model: NameId,
     pub(super) agent: NameId,
@@ -159,14 +163,14 @@ pub(super) fn hear(names: &mut NamesOn<'_>, heard: Heard) -> rusqlite::Result<()
     let mut touched: BTreeSet<(NameId, i64)> = BTreeSet::new();
     {
         let mut upsert = names.connection.prepare_cached(
-            "INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            "INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT DO UPDATE SET responses = responses + excluded.responses, tokens = tokens + excluded.tokens,
                recorded = recorded + excluded.recorded, unstated = unstated + excluded.unstated,
                computed = computed + excluded.computed",
         )?;
         let mut delete = names.connection.prepare_cached(
-            "DELETE FROM heard WHERE (gateway, at, provider, model, agent, forgotten) = (?1, ?2, ?3, ?4, ?5, ?6)
-               AND responses = 0",
+            "DELETE FROM heard
+             WHERE (gateway, at, stored, provider, model, agent, forgotten) = (?1, ?2, ?3, ?4, ?5, ?6, ?7) AND responses = 0",
         )?;
         for (key, sums) in heard {
             if sums == HeardSums::default() {
@@ -175,16 +179,19 @@ pub(super) fn hear(names: &mut NamesOn<'_>, heard: Heard) -> rusqlite::Result<()
             let HeardKey {
                 gateway,
                 at,
+                stored,
                 provider,
                 model,
                 agent,
                 forgotten,
             } = key;
             let [responses, tokens, recorded, unstated, computed] = sums;
-            let key = (gateway.0, at.0, provider.0, model.0, agent.0, forgotten);
+            let key = (
+                gateway.0, at.0, stored.0, provider.0, model.0, agent.0, forgotten,
+            );
             upsert.execute((
-                key.0, key.1, key.2, key.3, key.4, key.5, responses, tokens, recorded, unstated,
-                computed,
+                key.0, key.1, key.2, key.3, key.4, key.5, key.6, responses, tokens, recorded,
+                unstated, computed,
             ))?;
             if responses <= 0 {
                 delete.execute(key)?;
@@ -291,7 +298,7 @@ fn told(connection: &Connection, gateway: &str, day: i64) -> rusqlite::Result<Mo
     Ok(models)
 }
 
-/// Puts beside each model what was heard of it on the day, up to the time of the answer.
+/// Puts beside each model what was heard of it on the day and stored by the time of the answer.
 fn add_heard(
     models: &mut Models,
     names: &mut NamesOn<'_>,
@@ -304,7 +311,7 @@ fn add_heard(
     let connection = names.connection;
     let mut statement = connection.prepare_cached(
         "SELECT provider, model, agent, responses, tokens, recorded, unstated, computed FROM heard
-         WHERE gateway = ?1 AND at >= ?2 AND at < ?3 AND at <= ?4",
+         WHERE gateway = ?1 AND at >= ?2 AND at < ?3 AND stored <= ?4",
     )?;
     let mut rows = statement.query((gateway.0, since.0, until.0, updated_at.max(since).0))?;
     while let Some(row) = rows.next()? {
@@ -426,6 +433,7 @@ pub(super) fn forget(names: &mut NamesOn<'_>, forgotten: &[Rest]) -> rusqlite::R
         let key = HeardKey {
             gateway,
             at: rest.at,
+            stored: rest.at,
             provider,
             model,
             agent,
@@ -714,7 +722,8 @@ mod tests {
 
     #[derive(Debug, Clone)]
     enum Event {
-        Push(Push),
+        /// With how many minutes later it was stored, where that is told.
+        Push(Push, Option<i64>),
         Answer(Answer),
         Restart,
     }
@@ -723,10 +732,18 @@ mod tests {
     type State = (u64, Vec<Rest>, Vec<DayRow>);
 
     fn take_in(ledger: &mut Ledger, pushes: &[&Push]) {
+        for push in pushes {
+            take_in_later(ledger, push, None);
+        }
+    }
+
+    fn take_in_later(ledger: &mut Ledger, push: &Push, minutes: Option<i64>) {
         let mut batch = ledger.batch().expect("a batch");
         let place = batch.place("gateway:home").expect("a place");
-        for push in pushes {
-            batch.add(&push.observation(), place, 0).expect("added");
+        let observation = push.observation();
+        batch.add(&observation, place, 0).expect("added");
+        if let Some(minutes) = minutes {
+            batch.stored(observation.cluster, observation.at.plus(minutes * 60_000));
         }
         batch
             .commit(&TimeZone::UTC, &mut |it| it.recorded.or(Some(NanoUsd(700))))
@@ -744,7 +761,7 @@ mod tests {
         let mut ledger = open();
         for event in events {
             match event {
-                Event::Push(push) => take_in(&mut ledger, &[push]),
+                Event::Push(push, minutes) => take_in_later(&mut ledger, push, *minutes),
                 Event::Answer(answer) => answer.keep(&mut ledger),
                 Event::Restart => ledger = open(),
             }
@@ -779,17 +796,21 @@ mod tests {
         (counted - of_rests, rests, days)
     }
 
-    fn pushes() -> impl Strategy<Value = Vec<Push>> {
+    /// Each with when it was stored, as it was told.
+    fn pushes() -> impl Strategy<Value = Vec<(Push, Vec<Option<i64>>)>> {
         let one = (
             0..2 * 24 * 60_i64,
             prop::sample::select(vec!["main", "ops"]),
             prop::sample::select(vec!["large", "small"]),
             any::<bool>(),
+            prop::collection::vec(prop::option::of(0..600_i64), 1..3),
         );
         prop::collection::vec(one, 0..6).prop_map(|pushes| {
             let numbered = (1..).zip(pushes);
             numbered
-                .map(|(id, (minute, agent, model, states))| Push(id, minute, agent, model, states))
+                .map(|(id, (minute, agent, model, states, told))| {
+                    (Push(id, minute, agent, model, states), told)
+                })
                 .collect()
         })
     }
@@ -817,7 +838,12 @@ mod tests {
     fn events() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
         (pushes(), answers(), 0..3_usize).prop_flat_map(|(pushes, answers, restarts)| {
             let mut events: Vec<Event> = answers.iter().cloned().map(Event::Answer).collect();
-            events.extend(pushes.into_iter().map(Event::Push));
+            for (push, told) in pushes {
+                events.extend(
+                    told.into_iter()
+                        .map(|minutes| Event::Push(push.clone(), minutes)),
+                );
+            }
             // Answers come again, and pushes too.
             let mut again = events.clone();
             again.extend(events.iter().take(3).cloned());
@@ -898,6 +924,40 @@ mod tests {
             ledger.first_day(&TimeZone::UTC).expect("a day"),
             Some(date(2026, 11, 20))
         );
+    }
+
+    #[test]
+    fn a_response_counts_on_top_until_an_answer_is_of_when_it_was_stored() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut ledger = ledger(&folder);
+        let answer = |minute, responses| Answer(minute, "UTC", vec![("main", "large", responses)]);
+        answer(600, 3).keep(&mut ledger);
+        let other_day = |ledger: &mut Ledger| told(ledger).swap_remove(1);
+        // It began before the answer, and was stored after it.
+        take_in_later(&mut ledger, &Push(1, 599, "main", "large", true), Some(2));
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        let mut price = |it: crate::pricing::Priceable<'_>| it.recorded.or(Some(NanoUsd(700)));
+        let wrong = ledger.wrong_sums(&TimeZone::UTC, &mut price);
+        assert_eq!(wrong.expect("counted anew"), []);
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        answer(601, 4).keep(&mut ledger);
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        // Its day is the one on which it began.
+        take_in_later(&mut ledger, &Push(2, 1_439, "main", "large", true), Some(2));
+        answer(1_442, 5).keep(&mut ledger);
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        assert_eq!(other_day(&mut ledger), one(21, 5, 5_000));
+        // Of what is forgotten, nothing of its own stays.
+        ledger
+            .forget(&[1, 2], &[], &TimeZone::UTC, &mut price)
+            .expect("forgotten");
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        let left = ledger
+            .connection
+            .query_row("SELECT COUNT(*) FROM stored", [], |row| {
+                row.get::<_, i64>(0)
+            });
+        assert_eq!(left.expect("a count"), 0);
     }
 
     /// The same response in a log of this machine.
