@@ -153,9 +153,10 @@ CREATE TABLE remote_models (
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE remote_sessions (
+  gateway TEXT PRIMARY KEY,
   session TEXT NOT NULL,
-  gateway TEXT NOT NULL,
-  PRIMARY KEY (session, gateway)
+  active_at INTEGER NOT NULL,
+  logs_here INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE responses (
   id INTEGER PRIMARY KEY,

@@ -61,14 +61,13 @@ fn answer_of(home: &Home, gateway: &str) {
 fn answer_as_of(home: &Home, gateway: &str, updated_at: UnixMillis) {
     let payload = fixture("rpc/sessions.usage.allagents.json")["response"]["payload"].to_string();
     let usage: Usage = serde_json::from_str(&payload).expect("usage");
-    let sessions = usage.sessions.iter().map(|it| it.session_id.as_str());
     let answer = RemoteAnswer {
         gateway,
         zone: "UTC",
         updated_at,
         taken_at: updated_at.plus(1_000),
         days: &remote::days(&usage, DAY, DAY).expect("amounts"),
-        sessions: &sessions.collect::<Vec<_>>(),
+        sessions: &remote::sessions(&usage),
     };
     ledger(home).keep_remote_days(&answer).expect("kept");
 }

@@ -499,7 +499,10 @@ impl Gateway {
                 let (agent, key, session) = SESSIONS[number];
                 json!({
                     "key": key, "sessionId": session, "agentId": agent,
-                    "usage": { "dailyBreakdown": self.daily(&mine), "dailyModelUsage": self.by_model(&mine) },
+                    "usage": {
+                        "lastActivity": mine.iter().map(|one| one.wall(self.ahead).0).max(),
+                        "dailyBreakdown": self.daily(&mine), "dailyModelUsage": self.by_model(&mine),
+                    },
                 })
             })
             .collect();

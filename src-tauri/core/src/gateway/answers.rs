@@ -355,6 +355,8 @@ pub struct SessionUsage {
     pub session_id: String,
     /// Whose it is.
     pub agent_id: String,
+    /// When it last changed.
+    pub updated_at: Option<UnixMillis>,
     /// The sums; nothing while the gateway has not counted it.
     #[serde(deserialize_with = "or_nothing")]
     pub usage: SessionSums,
@@ -364,6 +366,8 @@ pub struct SessionUsage {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SessionSums {
+    /// When something last happened in it.
+    pub last_activity: Option<UnixMillis>,
     /// By day.
     pub daily_breakdown: Vec<DaySum>,
     /// By day and model.
@@ -519,6 +523,7 @@ mod tests {
             key: "agent:main:main".into(),
             session_id: "13753df7-9daa-49d4-8012-5c9d939a02f9".into(),
             agent_id: "main".into(),
+            updated_at: Some(UnixMillis(1_795_287_997_030)),
             usage: SessionSums::default(),
         };
         let expected = Usage {

@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Ask, Moment, Quotas, State, Unanswered, Usage,
-    remote::{Asking, RemoteDay, days},
+    remote::{ActiveSession, Asking, RemoteDay, days, sessions},
 };
 use crate::time::{UnixMillis, add_days};
 use jiff::civil::Date;
@@ -35,8 +35,8 @@ pub enum Told {
         zone: String,
         /// Of when it is, by the gateway's clock.
         updated_at: UnixMillis,
-        /// Ids of sessions in it.
-        sessions: Vec<String>,
+        /// Sessions in it.
+        sessions: Vec<ActiveSession>,
     },
     /// How full quotas are.
     Quotas(Quotas),
@@ -263,11 +263,7 @@ impl Inquiry {
             days,
             zone: question.zone.clone(),
             updated_at: usage.updated_at,
-            sessions: usage
-                .sessions
-                .iter()
-                .map(|session| session.session_id.clone())
-                .collect(),
+            sessions: sessions(usage),
         });
         if told.is_some() {
             if question.whole {

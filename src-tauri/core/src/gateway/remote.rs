@@ -76,6 +76,15 @@ pub struct RemoteDay {
     pub models: Vec<RemoteModel>,
 }
 
+/// A session that used something, and when something last happened in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveSession {
+    /// Its id.
+    pub id: String,
+    /// By the gateway's clock.
+    pub at: UnixMillis,
+}
+
 /// What a gateway counts of an agent and model on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteModel {
@@ -181,6 +190,23 @@ pub fn days(answer: &Usage, since: Date, until: Date) -> Option<Vec<RemoteDay>> 
         day = add_days(day, 1);
     }
     Some(days)
+}
+
+/// The sessions of an answer that used something.
+#[must_use]
+pub fn sessions(answer: &Usage) -> Vec<ActiveSession> {
+    let used = answer.sessions.iter().filter(|session| {
+        let models = &session.usage.daily_model_usage;
+        !session.session_id.is_empty() && models.iter().any(|day| day.tokens > 0)
+    });
+    let active = used.filter_map(|session| {
+        let at = session.usage.last_activity.or(session.updated_at);
+        Some(ActiveSession {
+            id: session.session_id.clone(),
+            at: at?.plausible()?,
+        })
+    });
+    active.collect()
 }
 
 /// By day, provider, model and agent.
@@ -413,6 +439,30 @@ mod tests {
         let days = days(&answer, date(2026, 11, 20), date(2026, 11, 20)).expect("amounts");
         let all = model("main", "mock", "mock-large", (25_340, 68_580_000, 12, 0));
         assert_eq!(days[0].models, [all]);
+    }
+
+    #[test]
+    fn sessions_are_told_with_when_something_last_happened_in_them() {
+        let active = |id: &str, at: i64| ActiveSession {
+            id: id.into(),
+            at: UnixMillis(at),
+        };
+        let main = active("0b243ddd-d81c-428f-8097-d4747d0a7f41", 1_795_178_626_268);
+        let ops = |at| active("d1d48c5e-4fda-4cca-aab2-1ad660fc6669", at);
+        let mut answer = captured(None);
+        assert_eq!(sessions(&answer), [ops(1_795_178_702_368), main.clone()]);
+        answer.sessions[0].usage.last_activity = None;
+        assert_eq!(sessions(&answer), [ops(1_795_178_702_473), main.clone()]);
+        answer.sessions[0].updated_at = None;
+        assert_eq!(sessions(&answer), std::slice::from_ref(&main));
+        answer.sessions[0].updated_at = Some(UnixMillis(0));
+        assert_eq!(sessions(&answer), std::slice::from_ref(&main));
+        // Without an id; one in which nothing was billed.
+        answer.sessions[0] = answer.sessions[1].clone();
+        answer.sessions[0].session_id = String::new();
+        assert_eq!(sessions(&answer), [main]);
+        answer.sessions[1].usage.daily_model_usage[0].tokens = 0;
+        assert_eq!(sessions(&answer), []);
     }
 
     #[test]

@@ -193,7 +193,10 @@ fn sweep(names: &mut NamesOn<'_>) -> rusqlite::Result<()> {
             "INSERT INTO sessions VALUES (?1, ?2, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
             (trace(&text), source),
         )?;
-        connection.execute("DELETE FROM remote_sessions WHERE session = ?1", [text])?;
+        connection.execute(
+            "UPDATE remote_sessions SET session = '' WHERE session = ?1",
+            [text],
+        )?;
     }
     delete_files(connection, &used.paths)?;
     let mut texts = used.paths;

@@ -10,6 +10,7 @@ use super::{
     forget::is_forgotten,
     heard::{keep_stored, stored_at},
     names::{NameCache, NameId, NamesOn},
+    remote_days,
     rests::{self, Heard, HeardKey},
     rollups::{self, Key, Sums},
     state,
@@ -349,6 +350,9 @@ fn merge(
         }
     }
     tally.finish(zone)?;
+    if changed {
+        remote_days::notice_logs(connection)?;
+    }
     Ok(changed)
 }
 

@@ -509,7 +509,7 @@ mod tests {
     use super::*;
     use crate::{
         follow::roots::rank,
-        gateway::remote::RemoteDay,
+        gateway::remote::{ActiveSession, RemoteDay},
         ledger::{query::DayRow, remote_days::RemoteAnswer},
         usage::{Identity, Modifiers, Observation, Source},
     };
@@ -676,6 +676,13 @@ mod tests {
         }
     }
 
+    fn active(id: &str, minute: i64) -> ActiveSession {
+        ActiveSession {
+            id: id.into(),
+            at: UnixMillis(MIDNIGHT + minute * 60_000),
+        }
+    }
+
     /// What the gateway answers at a minute: of 20 and 21 November, all pushes so far and some more.
     #[derive(Debug, Clone)]
     struct Answer(i64, &'static str, Vec<(&'static str, &'static str, u64)>);
@@ -708,13 +715,17 @@ mod tests {
         }
 
         fn keep(&self, ledger: &mut Ledger) {
+            self.keep_with(ledger, &[active("s-main", 70), active("s-elsewhere", 80)]);
+        }
+
+        fn keep_with(&self, ledger: &mut Ledger, sessions: &[ActiveSession]) {
             let answer = RemoteAnswer {
                 gateway: "home",
                 zone: self.1,
                 updated_at: UnixMillis(MIDNIGHT + self.0 * 60_000),
                 taken_at: UnixMillis(MIDNIGHT + 72 * HOUR),
                 days: &self.days(),
-                sessions: &["s-main", "s-elsewhere"],
+                sessions,
             };
             ledger.keep_remote_days(&answer).expect("kept");
         }
@@ -970,47 +981,105 @@ mod tests {
         }
     }
 
+    /// Reads it in a log of this machine.
+    fn read(ledger: &mut Ledger, push: &Push) {
+        let mut batch = ledger.batch().expect("a batch");
+        let place = batch.place("/demo.sqlite").expect("a place");
+        batch.add(&logged(push), place, 1).expect("added");
+        batch
+            .commit(&TimeZone::UTC, &mut |it| it.recorded)
+            .expect("committed");
+    }
+
     #[test]
-    fn where_a_log_turns_up_the_rests_of_its_gateway_go_whatever_came_first() {
+    fn where_the_log_of_its_latest_session_turns_up_its_rests_go_whatever_came_first() {
         let push = Push(1, 60, "main", "large", true);
         let answer = Answer(600, "UTC", vec![("main", "large", 3)]);
-        // The session of the log is among those of the answer, or the push had it.
         let elsewhere = Push(2, 60, "elsewhere", "large", true);
-        for (log, order) in [
-            (&push, 0),
-            (&push, 1),
-            (&elsewhere, 0),
-            (&elsewhere, 1),
-            (&elsewhere, 2),
-        ] {
+        for order in 0..3 {
             let folder = tempfile::tempdir().expect("a folder");
             let mut ledger = ledger(&folder);
-            let read = |ledger: &mut Ledger| {
-                let mut batch = ledger.batch().expect("a batch");
-                let place = batch.place("/demo.sqlite").expect("a place");
-                batch.add(&logged(log), place, 1).expect("added");
-                batch
-                    .commit(&TimeZone::UTC, &mut |it| it.recorded)
-                    .expect("committed");
-            };
             if order == 0 {
-                read(&mut ledger);
+                read(&mut ledger, &elsewhere);
             }
             answer.keep(&mut ledger);
             if order == 1 {
-                read(&mut ledger);
+                read(&mut ledger, &elsewhere);
             }
             take_in(&mut ledger, &[&push]);
             if order == 2 {
-                read(&mut ledger);
+                read(&mut ledger, &elsewhere);
             }
-            assert_eq!(told(&mut ledger), [], "{log:?} {order}");
-            let counted = if log.0 == push.0 { 1 } else { 2 };
-            assert_eq!(ledger.response_count().expect("a count"), counted);
+            assert_eq!(told(&mut ledger), [], "{order}");
+            assert_eq!(ledger.response_count().expect("a count"), 2);
             // It stays so: the answer after it does not bring them back.
             answer.keep(&mut ledger);
-            assert_eq!(told(&mut ledger), [], "{log:?} {order}");
+            assert_eq!(told(&mut ledger), [], "{order}");
         }
+    }
+
+    #[test]
+    fn a_log_of_another_session_or_of_long_ago_is_none_of_the_gateways() {
+        let answer = Answer(600, "UTC", vec![("main", "large", 3)]);
+        let rests = [one(20, 3, 3_000), one(21, 3, 3_000)];
+        let latest = [active("s-main", 590), active("s-ops", 598)];
+        for (log, here) in [
+            (Push(1, 598, "main", "large", true), false),
+            // The quarter of an hour before the one of a quarter of an hour ago.
+            (Push(1, 569, "ops", "large", true), false),
+            (Push(1, 570, "ops", "large", true), true),
+            (Push(1, 700, "ops", "large", true), true),
+        ] {
+            for log_first in [true, false] {
+                let folder = tempfile::tempdir().expect("a folder");
+                let mut ledger = ledger(&folder);
+                if log_first {
+                    read(&mut ledger, &log);
+                }
+                answer.keep_with(&mut ledger, &latest);
+                if !log_first {
+                    read(&mut ledger, &log);
+                }
+                let expected = if here { &[][..] } else { &rests };
+                assert_eq!(told(&mut ledger), expected, "{log:?}");
+                assert_eq!(ledger.remote_latest().expect("gateways").is_empty(), here);
+                let told_at = Some((UnixMillis(MIDNIGHT + 72 * HOUR), here));
+                assert_eq!(ledger.last_told("home").expect("a time"), told_at);
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(ledger(&folder).last_told("home").expect("none"), None);
+    }
+
+    #[test]
+    fn a_gateway_that_takes_its_session_elsewhere_has_rests_of_later_days() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut ledger = ledger(&folder);
+        read(&mut ledger, &Push(1, 1_430, "main", "large", true));
+        let keep = |ledger: &mut Ledger, minute, day: usize, sessions: &[ActiveSession]| {
+            let days = Answer(minute, "UTC", vec![("main", "large", 4)]).days();
+            let answer = RemoteAnswer {
+                gateway: "home",
+                zone: "UTC",
+                updated_at: UnixMillis(MIDNIGHT + minute * 60_000),
+                taken_at: UnixMillis(MIDNIGHT + minute * 60_000),
+                days: &days[day..=day],
+                sessions,
+            };
+            ledger.keep_remote_days(&answer).expect("kept")
+        };
+        assert!(keep(&mut ledger, 1_435, 0, &[active("s-main", 1_430)]));
+        // An answer that names no session changes nothing.
+        assert!(keep(&mut ledger, 1_436, 0, &[]));
+        assert!(!keep(&mut ledger, 2_000, 1, &[active("s-main", 1_990)]));
+        assert!(!keep(&mut ledger, 2_001, 1, &[]));
+        assert!(!keep(&mut ledger, 2_002, 0, &[active("s-main", 1_990)]));
+        // The day of which the log is here stays so.
+        assert_eq!(told(&mut ledger), [one(21, 4, 4_000)]);
+        // It comes back: what it did elsewhere is in its log.
+        read(&mut ledger, &Push(2, 1_990, "main", "large", true));
+        assert_eq!(told(&mut ledger), []);
+        assert!(keep(&mut ledger, 2_010, 1, &[active("s-main", 2_005)]));
     }
 
     #[test]
@@ -1056,5 +1125,12 @@ mod tests {
             .and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect())
             .expect("sessions");
         assert_eq!(sessions, ["s-elsewhere"], "only the forgotten one is gone");
+        // Nor does an answer bring back its name.
+        Answer(730, "UTC", vec![]).keep_with(&mut ledger, &[active("s-main", 720)]);
+        let session: String = ledger
+            .connection
+            .query_row("SELECT session FROM remote_sessions", [], |row| row.get(0))
+            .expect("a row");
+        assert_eq!(session, "");
     }
 }
