@@ -1,8 +1,8 @@
 //! When a gateway is asked what it counts and how full quotas are, and what is to be kept of its answers. Pure.
 
 use super::{
-    Answer, Ask, Moment, Quotas, State, Unanswered, Usage,
-    remote::{ActiveSession, Asking, RemoteDay, days, sessions},
+    Answer, Ask, Freshness, Moment, Quotas, State, Unanswered, Usage,
+    remote::{ActiveSession, Asking, RemoteDay, days, is_time, sessions},
 };
 use crate::time::{UnixMillis, add_days};
 use jiff::civil::Date;
@@ -246,9 +246,14 @@ impl Inquiry {
                 self.quotas.about = Some(tries + 1);
             }
             return match answer {
-                Ok(Answer::Quotas(quotas)) => Some(Told::Quotas(quotas)),
+                Ok(Answer::Quotas(quotas)) if is_time(quotas.updated_at, now.wall) => {
+                    Some(Told::Quotas(quotas))
+                }
                 Err(Unanswered::NotConnected) => None,
-                Err(_) if soon.is_some() => None,
+                _ if soon.is_some() => None,
+                Ok(Answer::Quotas(_)) => {
+                    Some(Told::Nothing(Ask::Quotas.method(), Unanswered::Unreadable))
+                }
                 Err(why) => Some(Told::Nothing(Ask::Quotas.method(), why)),
                 Ok(_) => None,
             };
@@ -276,7 +281,13 @@ impl Inquiry {
                 self.usage.due = now.elapsed + u64::from(millis);
                 self.usage.about = Some(question);
             }
-            None => self.rest_usage(now.elapsed),
+            None => {
+                self.rest_usage(now.elapsed);
+                if !verdict.keep && usage.freshness == Freshness::Fresh {
+                    let method = question.ask.method();
+                    return Some(Told::Nothing(method, Unanswered::Unreadable));
+                }
+            }
         }
         told
     }
@@ -298,7 +309,6 @@ impl Inquiry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::Freshness;
     use jiff::civil::date;
 
     const TODAY: Date = date(2026, 11, 20);
@@ -328,6 +338,7 @@ mod tests {
 
     fn quotas(refreshing: bool) -> Result<Answer, Unanswered> {
         Ok(Answer::Quotas(Quotas {
+            updated_at: at(0).wall,
             refreshing,
             ..Quotas::default()
         }))
@@ -359,7 +370,10 @@ mod tests {
         inquiry.gap(1000);
         assert_eq!(asked(&mut inquiry, 1000), [(2, ALL.to_owned())]);
         let told = inquiry.answered(1, quotas(false), at(1000));
-        assert_eq!(told, Some(Told::Quotas(Quotas::default())));
+        let Ok(Answer::Quotas(expected)) = quotas(false) else {
+            panic!("quotas")
+        };
+        assert_eq!(told, Some(Told::Quotas(expected)));
         let told = inquiry.answered(2, usage(at(1000), Freshness::Fresh), at(1000));
         let Some(Told::Days { days, zone, .. }) = told else {
             panic!("{told:?}")
@@ -468,6 +482,42 @@ mod tests {
         let told = inquiry.answered(3, Err(why.clone()), at(46_000));
         assert_eq!(told, Some(Told::Nothing("sessions.usage", why)));
         assert_eq!(inquiry.usage.due, 46_000 + REGULARLY);
+    }
+
+    #[test]
+    fn an_answer_of_no_time_is_told_as_one_that_cannot_be_understood() {
+        let mut inquiry = settled();
+        inquiry.gap(2_000);
+        let mut now = 2_000;
+        let timeless: Result<Answer, Unanswered> = Ok(Answer::Usage(Box::new(Usage {
+            freshness: Freshness::Fresh,
+            ..Usage::default()
+        })));
+        for pause in [2_000, 5_000, 10_000, 20_000] {
+            let number = asked(&mut inquiry, now)[0].0;
+            assert_eq!(inquiry.answered(number, timeless.clone(), at(now)), None);
+            now += pause;
+            assert_eq!(inquiry.due(), Some(now));
+        }
+        let number = asked(&mut inquiry, now)[0].0;
+        let nothing = |method| Some(Told::Nothing(method, Unanswered::Unreadable));
+        let told = inquiry.answered(number, timeless, at(now));
+        assert_eq!(told, nothing("sessions.usage"));
+
+        let mut inquiry = Inquiry::default();
+        inquiry.state(&connected(true), 0);
+        let number = asked(&mut inquiry, 0)[0].0;
+        let timeless = Ok(Answer::Quotas(Quotas::default()));
+        let told = inquiry.answered(number, timeless, at(0));
+        assert_eq!(told, nothing("usage.status"));
+        // While they are being fetched there need not be any.
+        let number = asked(&mut inquiry, REGULARLY)[0].0;
+        let fetching = Ok(Answer::Quotas(Quotas {
+            refreshing: true,
+            ..Quotas::default()
+        }));
+        assert_eq!(inquiry.answered(number, fetching, at(REGULARLY)), None);
+        assert_eq!(inquiry.quotas.due, REGULARLY + FETCHING[0]);
     }
 
     #[test]
