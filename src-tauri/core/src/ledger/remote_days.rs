@@ -215,7 +215,7 @@ fn decide(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Resul
             )?
             .exists([answer.gateway])?
     } else {
-        has_current_log(connection, id, *at)?
+        has_current_log(connection, id, *at)? || has_only_copies(connection, id)?
     };
     let id = if forgotten { "" } else { id };
     connection
@@ -242,6 +242,18 @@ fn has_current_log(
             source_number(Source::OpenClaw),
             active_at.plus(-CURRENT_MILLIS).slot().0,
         ))
+}
+
+/// Whether a log of the session is read here, and each of its responses counts as another session's: a fork's, or one
+/// that another agent's log tells too. How old the log is cannot be seen then.
+fn has_only_copies(connection: &Connection, session: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "WITH mine AS (SELECT owners.id FROM owners JOIN names ON names.id = owners.session
+               WHERE names.text = ?1 AND owners.source = ?2 AND owners.gateway = 0)
+             SELECT 1 FROM mine WHERE NOT EXISTS (SELECT 1 FROM rollups WHERE owner IN mine)",
+        )?
+        .exists((session, source_number(Source::OpenClaw)))
 }
 
 /// Logs were read: perhaps that of the session in which a gateway was active last.

@@ -1052,6 +1052,29 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_tells_only_copies_is_the_gateways() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut ledger = ledger(&folder);
+        let own = Push(1, 60, "main", "large", true);
+        read(&mut ledger, &own);
+        let mut batch = ledger.batch().expect("a batch");
+        let place = batch.place("/demo.sqlite").expect("a place");
+        let copy = Observation {
+            session: "s-fork".into(),
+            forked: true,
+            ..logged(&own)
+        };
+        batch.add(&copy, place, 2).expect("added");
+        batch
+            .commit(&TimeZone::UTC, &mut |it| it.recorded)
+            .expect("committed");
+        let answer = Answer(600, "UTC", vec![("main", "large", 2)]);
+        answer.keep_with(&mut ledger, &[active("s-main", 60), active("s-fork", 599)]);
+        assert_eq!(told(&mut ledger), []);
+        assert_eq!(ledger.response_count().expect("a count"), 1);
+    }
+
+    #[test]
     fn a_gateway_that_takes_its_session_elsewhere_has_rests_of_later_days() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut ledger = ledger(&folder);
