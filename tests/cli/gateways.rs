@@ -33,7 +33,7 @@ fn home() -> Home {
         updated_at: usage.updated_at,
         taken_at: usage.updated_at,
         days: &days,
-        sessions: &[&usage.sessions[0].session_id],
+        sessions: &remote::sessions(&usage),
     };
     ledger(&home).keep_remote_days(&answer).expect("kept");
     home

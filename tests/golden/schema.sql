@@ -78,6 +78,7 @@ CREATE TABLE gateways (
 CREATE TABLE heard (
   gateway INTEGER NOT NULL,
   at INTEGER NOT NULL,
+  stored INTEGER NOT NULL,
   provider INTEGER NOT NULL,
   model INTEGER NOT NULL,
   agent INTEGER NOT NULL,
@@ -87,7 +88,7 @@ CREATE TABLE heard (
   recorded INTEGER NOT NULL,
   unstated INTEGER NOT NULL,
   computed INTEGER NOT NULL,
-  PRIMARY KEY (gateway, at, provider, model, agent, forgotten)
+  PRIMARY KEY (gateway, at, stored, provider, model, agent, forgotten)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE looks (
   source INTEGER NOT NULL,
@@ -152,9 +153,10 @@ CREATE TABLE remote_models (
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE remote_sessions (
+  gateway TEXT PRIMARY KEY,
   session TEXT NOT NULL,
-  gateway TEXT NOT NULL,
-  PRIMARY KEY (session, gateway)
+  active_at INTEGER NOT NULL,
+  logs_here INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE responses (
   id INTEGER PRIMARY KEY,
@@ -202,4 +204,8 @@ CREATE TABLE state (
   key TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE stored (
+  id INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL
+) STRICT;
 CREATE INDEX files_identity ON files (device, inode);

@@ -12,6 +12,7 @@ use clawspend_core::{
     },
     ingest::Ingest,
     time::UnixMillis,
+    usage::Line as Read,
 };
 use clawspend_tests::home::{Everything, Home, drain};
 use gateway::{
@@ -113,6 +114,20 @@ struct Client {
     ingest: Box<Ingest>,
 }
 
+impl Client {
+    /// Responses and their cost, as the ledger has them.
+    fn counted(&mut self) -> (u64, i64) {
+        let (since, until) = (date(2026, 11, 19), date(2026, 11, 22));
+        let days = { &mut self.ingest.ledger }.days(since, until, &TimeZone::UTC, "UTC");
+        let mut counted = (0, 0);
+        for row in days.expect("readable") {
+            counted.0 += row.amount.responses;
+            counted.1 += row.amount.cost.0;
+        }
+        counted
+    }
+}
+
 struct World<'a> {
     home: &'a Home,
     faults: Vec<(u64, u64, Fault)>,
@@ -133,6 +148,8 @@ struct World<'a> {
     /// When the latest frame on its way to the client arrives.
     arrives: u64,
     connects: Vec<u64>,
+    /// The client has just been told of a response that no log tells.
+    heard: bool,
 }
 
 impl<'a> World<'a> {
@@ -158,6 +175,7 @@ impl<'a> World<'a> {
             is_open: false,
             arrives: 0,
             connects: Vec::new(),
+            heard: false,
         };
         for number in 0..world.faults.len() {
             let (begins, ends, _) = world.faults[number];
@@ -248,13 +266,7 @@ impl<'a> World<'a> {
         let Some(client) = &mut self.client else {
             return;
         };
-        let (since, until) = (date(2026, 11, 19), date(2026, 11, 22));
-        let days = { &mut client.ingest.ledger }.days(since, until, &TimeZone::UTC, "UTC");
-        let mut counted = (0, 0);
-        for row in days.expect("readable") {
-            counted.0 += row.amount.responses;
-            counted.1 += row.amount.cost.0;
-        }
+        let counted = client.counted();
         assert!(
             counted.0 <= made.0 && counted.1 <= made.1,
             "{counted:?} of {made:?} after {at} ms"
@@ -411,8 +423,18 @@ impl<'a> World<'a> {
         let Some(client) = &mut self.client else {
             return;
         };
+        let before = self.heard.then(|| client.counted());
         let keep = client.line.keep(&mut client.ingest, now.wall);
         keep.expect("the ledger takes it");
+        if let Some((responses, cost)) = before {
+            let (more, dearer) = client.counted();
+            assert!(
+                more == responses + 1 && dearer > cost,
+                "what is told moves the figure, after {} ms",
+                self.now
+            );
+            self.heard = false;
+        }
         for (number, ask) in client.line.ask(now.elapsed, today, "UTC") {
             let ask = Input::Ask(number, ask);
             self.with_session(|session, now, random| session.handle(ask, now, random));
@@ -466,6 +488,10 @@ impl<'a> World<'a> {
         let Some(client) = &mut self.client else {
             return;
         };
+        if let GatewayEvent::Message(pushed) = &event {
+            let is_billed = matches!(pushed.line, Read::Observation(_));
+            self.heard |= is_billed && !self.gateway.writes_logs();
+        }
         if client.line.take(event, now).scan {
             drain(&mut client.ingest);
         }

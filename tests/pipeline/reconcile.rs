@@ -76,6 +76,8 @@ fn captured() -> Value {
 fn answer(updated_at: i64, total: f64, (tokens, cost): (u64, f64)) -> Value {
     let mut answer = captured();
     answer["updatedAt"] = updated_at.into();
+    // The log of the agent main is here in all tests.
+    answer["sessions"][1]["usage"]["lastActivity"] = CAPTURED.into();
     answer["aggregates"]["costDaily"][0]["totalCost"] = total.into();
     let large = &mut answer["aggregates"]["modelDaily"][0];
     large["tokens"] = tokens.into();
@@ -88,14 +90,13 @@ fn keep(home: &Home, payload: &Value) {
     let usage: Usage = serde_json::from_str(&payload.to_string()).expect("usage");
     let now = usage.updated_at.plus(1_000);
     assert!(remote::Asking::default().judge(&usage, now).keep);
-    let sessions = usage.sessions.iter().map(|it| it.session_id.as_str());
     let answer = RemoteAnswer {
         gateway: "home",
         zone: "UTC",
         updated_at: usage.updated_at,
         taken_at: now,
         days: &remote::days(&usage, DAY, DAY).expect("amounts"),
-        sessions: &sessions.collect::<Vec<_>>(),
+        sessions: &remote::sessions(&usage),
     };
     let mut ledger = Ledger::open_writer(&home.data().join("ledger.sqlite")).expect("a ledger");
     ledger.keep_remote_days(&answer).expect("kept");

@@ -55,16 +55,19 @@ fn answer(home: &Home) {
 }
 
 fn answer_of(home: &Home, gateway: &str) {
+    answer_as_of(home, gateway, CAPTURED);
+}
+
+fn answer_as_of(home: &Home, gateway: &str, updated_at: UnixMillis) {
     let payload = fixture("rpc/sessions.usage.allagents.json")["response"]["payload"].to_string();
     let usage: Usage = serde_json::from_str(&payload).expect("usage");
-    let sessions = usage.sessions.iter().map(|it| it.session_id.as_str());
     let answer = RemoteAnswer {
         gateway,
         zone: "UTC",
-        updated_at: usage.updated_at,
-        taken_at: usage.updated_at.plus(1_000),
+        updated_at,
+        taken_at: updated_at.plus(1_000),
         days: &remote::days(&usage, DAY, DAY).expect("amounts"),
-        sessions: &sessions.collect::<Vec<_>>(),
+        sessions: &remote::sessions(&usage),
     };
     ledger(home).keep_remote_days(&answer).expect("kept");
 }
@@ -212,6 +215,25 @@ fn every_door_counts_it_and_a_push_counts_once() {
         let home = home();
         for (step, expected) in order.into_iter().zip(expected) {
             step(&home);
+            home.catch_up();
+            for (door, sums) in doors(&home, CAPTURED.plus(5 * MINUTE)) {
+                assert_eq!(sums, expected, "{door}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_push_of_what_began_before_the_answer_and_was_stored_after_it_counts_on_top() {
+    let stored = UnixMillis(1_795_178_103_561);
+    for (updated_at, expected) in [
+        (stored.plus(-1), all(15, 80_970_000, 30_694)),
+        (stored, all(14, 75_630_000, 28_674)),
+    ] {
+        let home = home();
+        answer_as_of(&home, "home", updated_at);
+        for _ in 0..2 {
+            push(&home, pushed());
             home.catch_up();
             for (door, sums) in doors(&home, CAPTURED.plus(5 * MINUTE)) {
                 assert_eq!(sums, expected, "{door}");

@@ -307,8 +307,14 @@ fn a_gateway_whose_logs_are_here_is_asked_once_they_are_read_and_counts_nothing_
     let session = "0b243ddd-d81c-428f-8097-d4747d0a7f41";
     let gateway = ScriptedGateway::start(move |_| {
         let mut steps = friendly();
-        let sessions =
-            json!([{ "key": "agent:main:main", "sessionId": session, "agentId": "main" }]);
+        let used = json!({
+            "date": now.day(&TimeZone::UTC).to_string(), "provider": "mock", "model": "mock-large", "tokens": 1100,
+            "cost": 0.03, "count": 1,
+        });
+        let sessions = json!([{
+            "key": "agent:main:main", "sessionId": session, "agentId": "main",
+            "usage": { "lastActivity": now.0, "dailyModelUsage": [used] },
+        }]);
         steps.push(answers_of(now, &sessions));
         // What the log has too.
         steps.push(pushed(1, "00000000", now));

@@ -45,7 +45,10 @@ impl Random {
 /// One billed response. Times are milliseconds since the beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
+    /// When it is stored, and everybody told.
     pub(crate) at: u64,
+    /// So long before that it began.
+    took: u64,
     session: usize,
     model: usize,
     id: String,
@@ -81,6 +84,7 @@ pub(crate) fn responses(random: &mut Random) -> Vec<Response> {
     while at < 3_600_000 {
         all.push(Response {
             at,
+            took: random.between(0, 40_000),
             session: random.between(0, 3) as usize,
             model: random.between(0, 2) as usize,
             id: format!("{:016x}", random.next()),
@@ -119,7 +123,11 @@ impl Response {
     }
 
     fn day(&self, ahead: i64) -> Date {
-        self.wall(ahead).day(&TimeZone::UTC)
+        self.began(ahead).day(&TimeZone::UTC)
+    }
+
+    fn began(&self, ahead: i64) -> UnixMillis {
+        self.wall(ahead).plus(-self.took.cast_signed())
     }
 
     fn message(&self, ahead: i64) -> Value {
@@ -127,7 +135,8 @@ impl Response {
         let (provider, model) = MODELS[self.model];
         json!({
             "role": "assistant", "content": [{ "type": "text", "text": "done" }], "api": "openai-completions",
-            "provider": provider, "model": model, "stopReason": "stop", "timestamp": self.wall(ahead).0,
+            "provider": provider, "model": model, "stopReason": "stop", "timestamp": self.began(ahead).0,
+            "__openclaw": { "id": self.id, "recordTimestampMs": self.wall(ahead).0 },
             "usage": {
                 "input": input, "output": output, "cacheRead": cache_read, "cacheWrite": cache_write,
                 "cost": { "total": dollars(self.nano_usd) },
@@ -233,10 +242,15 @@ impl Gateway {
             warm_at: None,
             answers: HashMap::new(),
             line: None,
-            databases: home.map(|home| databases(home, BEGAN.plus(ahead))),
+            databases: home.map(|home| databases(home, BEGAN.plus(ahead - 60_000))),
             wrong: 0,
             locked_until: 0,
         }
+    }
+
+    /// Its logs are read.
+    pub(crate) fn writes_logs(&self) -> bool {
+        self.databases.is_some()
     }
 
     /// The connection is gone on its side, or it will never know.
@@ -280,8 +294,7 @@ impl Gateway {
             });
             ("session.message", payload)
         };
-        let asked =
-            json!({ "role": "user", "content": "do it", "timestamp": one.wall(self.ahead).0 - 50 });
+        let asked = json!({ "role": "user", "content": "do it", "timestamp": one.began(self.ahead).0 - 50 });
         let told = [
             event("user", &format!("{}-asked", one.id), asked),
             (
@@ -486,7 +499,10 @@ impl Gateway {
                 let (agent, key, session) = SESSIONS[number];
                 json!({
                     "key": key, "sessionId": session, "agentId": agent,
-                    "usage": { "dailyBreakdown": self.daily(&mine), "dailyModelUsage": self.by_model(&mine) },
+                    "usage": {
+                        "lastActivity": mine.iter().map(|one| one.wall(self.ahead).0).max(),
+                        "dailyBreakdown": self.daily(&mine), "dailyModelUsage": self.by_model(&mine),
+                    },
                 })
             })
             .collect();
@@ -543,12 +559,12 @@ impl Gateway {
         let wall = one.wall(self.ahead).0;
         let event = json!({
             "type": "message", "id": one.id, "parentId": format!("{}-asked", one.id),
-            "timestamp": UnixMillis(wall + 60).timestamp().to_string(), "message": one.message(self.ahead),
+            "timestamp": UnixMillis(wall).timestamp().to_string(), "message": one.message(self.ahead),
         });
         let sql = "INSERT INTO transcript_events (session_id, seq, event_json, created_at)
                    SELECT ?1, coalesce(max(seq) + 1, 0), ?2, ?3 FROM transcript_events WHERE session_id = ?1";
         databases[agent]
-            .execute(sql, (session, event.to_string(), wall + 60))
+            .execute(sql, (session, event.to_string(), wall))
             .expect("stored");
     }
 }
@@ -562,7 +578,7 @@ fn sum(all: &[&Response]) -> Value {
     })
 }
 
-/// The agents' databases, held open as OpenClaw does, each with its sessions.
+/// The agents' databases, held open as OpenClaw does, each with its sessions, which began before their responses.
 fn databases(home: &Path, began: UnixMillis) -> HashMap<&'static str, Connection> {
     let mut databases = HashMap::new();
     for (agent, key, session) in SESSIONS {

@@ -108,7 +108,7 @@ const LONGEST_NAME: usize = 256;
 const LONGEST_WORD: usize = 64;
 
 /// A name as it is kept: of a model, a session, a folder. Text of any length may stand where a name belongs.
-fn name(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(crate) fn name(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() <= LONGEST_NAME {
         return text;
     }

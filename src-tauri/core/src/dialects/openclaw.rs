@@ -273,6 +273,8 @@ struct Message<'a> {
     stop: Value<'a>,
     timestamp: Value<'a>,
     idempotency_key: Value<'a>,
+    /// When a gateway stored it; only what it pushes has that.
+    stored: Value<'a>,
     usage: Usage<'a>,
 }
 
@@ -290,6 +292,7 @@ impl<'a> Message<'a> {
                 b"timestamp" => message.timestamp = cursor.value()?,
                 b"idempotencyKey" => message.idempotency_key = cursor.value()?,
                 b"usage" => message.usage = Usage::read(cursor)?,
+                b"__openclaw" => message.stored = member(cursor, b"recordTimestampMs")?,
                 _ => drop(cursor.value()?),
             }
             Some(())
@@ -306,6 +309,19 @@ impl<'a> Message<'a> {
         let (_thread, turn) = turn.rsplit_once(':')?;
         Some(codex::turn_cluster(turn))
     }
+}
+
+/// A member of an object; the rest of it is passed over.
+fn member<'a>(cursor: &mut Cursor<'a>, name: &[u8]) -> Option<Value<'a>> {
+    let mut found = Value::default();
+    cursor.members(|key, cursor| {
+        let value = cursor.value()?;
+        if key == name {
+            found = value;
+        }
+        Some(())
+    })?;
+    Some(found)
 }
 
 /// A usage object. Provider adapters spell its members differently; of several spellings the first listed counts.

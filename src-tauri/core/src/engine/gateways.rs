@@ -302,14 +302,13 @@ impl Line {
                 updated_at,
                 sessions,
             } => {
-                let sessions: Vec<&str> = sessions.iter().map(String::as_str).collect();
                 let logs_here = ledger.keep_remote_days(&RemoteAnswer {
                     gateway: &self.gateway.name,
                     zone,
                     updated_at: *updated_at,
                     taken_at,
                     days,
-                    sessions: &sessions,
+                    sessions,
                 })?;
                 self.inquiry.set_logs_here(logs_here);
                 self.told_at = (!logs_here).then_some(taken_at);

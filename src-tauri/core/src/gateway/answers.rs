@@ -1,6 +1,6 @@
 //! What a gateway is asked, and its answers as far as anybody here needs them. Text of messages is never among it.
 
-use crate::{money::NanoUsd, time::UnixMillis};
+use crate::{dialects::name, money::NanoUsd, time::UnixMillis};
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json, value::RawValue};
@@ -138,7 +138,11 @@ impl Ask {
         }
         Ok(match self {
             Self::Quotas => Answer::Quotas(read(payload)?),
-            Self::Usage { .. } => Answer::Usage(Box::new(read(payload)?)),
+            Self::Usage { sessions, .. } => {
+                let mut usage: Usage = read(payload)?;
+                usage.sessions.truncate(*sessions as usize);
+                Answer::Usage(Box::new(usage))
+            }
             Self::Timeseries { .. } => Answer::Timeseries(read::<Points>(payload)?.points),
             Self::Log { .. } => Answer::Log(read::<Log>(payload)?.logs),
         })
@@ -162,10 +166,13 @@ pub struct Quotas {
 #[serde(default, rename_all(deserialize = "camelCase"))]
 pub struct ProviderQuota {
     /// Its name, such as `anthropic`.
+    #[serde(deserialize_with = "short")]
     pub provider: String,
     /// The name people know it by.
+    #[serde(deserialize_with = "short")]
     pub display_name: String,
     /// What was subscribed to.
+    #[serde(deserialize_with = "short_or_none")]
     pub plan: Option<String>,
     /// What fills up and empties again.
     pub windows: Vec<QuotaWindow>,
@@ -178,8 +185,10 @@ pub struct ProviderQuota {
 #[serde(default, rename_all(deserialize = "camelCase"))]
 pub struct QuotaWindow {
     /// Its name, such as `5h`.
+    #[serde(deserialize_with = "short")]
     pub label: String,
     /// What it belongs to, such as a model.
+    #[serde(deserialize_with = "short_or_none")]
     pub group_label: Option<String>,
     /// Used, in thousandths of a percent.
     #[serde(rename(deserialize = "usedPercent"), deserialize_with = "thousandths")]
@@ -193,9 +202,10 @@ pub struct QuotaWindow {
 #[serde(default, rename_all(deserialize = "camelCase"))]
 pub struct Billing {
     /// `balance`, `spend` or `budget`.
-    #[serde(rename(deserialize = "type"))]
+    #[serde(rename(deserialize = "type"), deserialize_with = "short")]
     pub kind: String,
     /// Its name.
+    #[serde(deserialize_with = "short_or_none")]
     pub label: Option<String>,
     /// Of a balance or spend, in billionths of the unit.
     #[serde(deserialize_with = "amount")]
@@ -207,8 +217,10 @@ pub struct Billing {
     #[serde(deserialize_with = "amount")]
     pub limit: Option<NanoUsd>,
     /// `USD`, or something that is no money, such as `credits`.
+    #[serde(deserialize_with = "short")]
     pub unit: String,
     /// `month` …
+    #[serde(deserialize_with = "short_or_none")]
     pub period: Option<String>,
     /// When it begins anew.
     pub reset_at: Option<UnixMillis>,
@@ -332,6 +344,7 @@ impl<'de> Deserialize<'de> for DaySum {
 #[serde(default, rename_all = "camelCase")]
 pub struct AgentSum {
     /// The agent.
+    #[serde(deserialize_with = "short")]
     pub agent_id: String,
     /// Its sum.
     pub totals: Sum,
@@ -344,8 +357,10 @@ pub struct ModelDay {
     /// The day, in the zone that was asked for.
     pub date: Date,
     /// Provider as written.
+    #[serde(deserialize_with = "short")]
     pub provider: String,
     /// Model as written.
+    #[serde(deserialize_with = "short")]
     pub model: String,
     /// All classes of tokens together.
     pub tokens: u64,
@@ -361,11 +376,16 @@ pub struct ModelDay {
 #[serde(default, rename_all = "camelCase")]
 pub struct SessionUsage {
     /// The conversation.
+    #[serde(deserialize_with = "short")]
     pub key: String,
     /// The session.
+    #[serde(deserialize_with = "short")]
     pub session_id: String,
     /// Whose it is.
+    #[serde(deserialize_with = "short")]
     pub agent_id: String,
+    /// When it last changed.
+    pub updated_at: Option<UnixMillis>,
     /// The sums; nothing while the gateway has not counted it.
     #[serde(deserialize_with = "or_nothing")]
     pub usage: SessionSums,
@@ -375,6 +395,8 @@ pub struct SessionUsage {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SessionSums {
+    /// When something last happened in it.
+    pub last_activity: Option<UnixMillis>,
     /// By day.
     pub daily_breakdown: Vec<DaySum>,
     /// By day and model.
@@ -419,6 +441,16 @@ pub struct Entry {
 fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NanoUsd>, D::Error> {
     let raw = Box::<RawValue>::deserialize(from)?;
     Ok(NanoUsd::parse_decimal(raw.get()))
+}
+
+/// A name as it is kept, so that it is the same as in what the gateway pushes.
+fn short<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(name(String::deserialize(from)?.into()).into_owned())
+}
+
+fn short_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text: Option<String> = Option::deserialize(from)?;
+    Ok(text.map(|text| name(text.into()).into_owned()))
 }
 
 fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -530,6 +562,7 @@ mod tests {
             key: "agent:main:main".into(),
             session_id: "13753df7-9daa-49d4-8012-5c9d939a02f9".into(),
             agent_id: "main".into(),
+            updated_at: Some(UnixMillis(1_795_287_997_030)),
             usage: SessionSums::default(),
         };
         let expected = Usage {
@@ -543,6 +576,84 @@ mod tests {
             sessions: vec![session],
         };
         assert_eq!(read(&usage(), captured), Answer::Usage(Box::new(expected)));
+    }
+
+    #[test]
+    fn names_are_cut_like_pushed_ones_and_sessions_are_no_more_than_were_asked_for() {
+        let long = "m".repeat(300);
+        let cut = format!("{}…", &long[..256]);
+        let day = json!({ "date": "2026-11-20", "provider": long, "model": long, "count": 1 });
+        let session = json!({
+            "key": long, "sessionId": long, "agentId": long, "usage": { "dailyModelUsage": [day] },
+        });
+        let payload = json!({
+            "aggregates": { "modelDaily": [day], "byAgent": [{ "agentId": long }] },
+            "sessions": vec![session; 51],
+        });
+        let model = ModelDay {
+            date: date(2026, 11, 20),
+            provider: cut.clone(),
+            model: cut.clone(),
+            count: 1,
+            ..ModelDay::default()
+        };
+        let session = SessionUsage {
+            key: cut.clone(),
+            session_id: cut.clone(),
+            agent_id: cut.clone(),
+            usage: SessionSums {
+                daily_model_usage: vec![model.clone()],
+                ..SessionSums::default()
+            },
+            ..SessionUsage::default()
+        };
+        let expected = Usage {
+            aggregates: Aggregates {
+                model_daily: vec![model],
+                by_agent: vec![AgentSum {
+                    agent_id: cut.clone(),
+                    ..AgentSum::default()
+                }],
+                ..Aggregates::default()
+            },
+            sessions: vec![session; 50],
+            ..Usage::default()
+        };
+        let answer = |ask: &Ask, payload: &Value| {
+            let raw: Box<RawValue> = serde_json::from_str(&payload.to_string()).expect("JSON");
+            ask.read(&raw)
+        };
+        let told = answer(&usage(), &payload);
+        assert_eq!(told, Ok(Answer::Usage(Box::new(expected))));
+
+        let payload = json!({ "providers": [{
+            "provider": long, "displayName": long, "plan": long,
+            "windows": [{ "label": long, "groupLabel": long }],
+            "billing": [{ "type": long, "label": long, "unit": long, "period": long }],
+        }] });
+        let told = answer(&Ask::Quotas, &payload);
+        let provider = ProviderQuota {
+            provider: cut.clone(),
+            display_name: cut.clone(),
+            plan: Some(cut.clone()),
+            windows: vec![QuotaWindow {
+                label: cut.clone(),
+                group_label: Some(cut.clone()),
+                ..QuotaWindow::default()
+            }],
+            billing: vec![Billing {
+                kind: cut.clone(),
+                label: Some(cut.clone()),
+                unit: cut.clone(),
+                period: Some(cut),
+                ..Billing::default()
+            }],
+        };
+        let expected = Quotas {
+            providers: vec![provider],
+            ..Quotas::default()
+        };
+        assert_eq!(told, Ok(Answer::Quotas(expected)));
     }
 
     #[test]

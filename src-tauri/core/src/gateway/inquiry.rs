@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Ask, Freshness, Moment, Quotas, State, Unanswered, Usage,
-    remote::{Asking, RemoteDay, days},
+    remote::{ActiveSession, Asking, RemoteDay, days, is_time, sessions},
 };
 use crate::time::{UnixMillis, add_days};
 use jiff::civil::Date;
@@ -35,8 +35,8 @@ pub enum Told {
         zone: String,
         /// Of when it is, by the gateway's clock.
         updated_at: UnixMillis,
-        /// Ids of sessions in it.
-        sessions: Vec<String>,
+        /// Sessions in it.
+        sessions: Vec<ActiveSession>,
     },
     /// How full quotas are.
     Quotas(Quotas),
@@ -242,7 +242,7 @@ impl Inquiry {
         }
         if self.quotas.open == Some(number) {
             self.quotas.open = None;
-            let told = self.quotas_answered(answer, now.elapsed);
+            let told = self.quotas_answered(answer, now);
             if std::mem::take(&mut self.quotas.once_more) {
                 self.quotas.rest(now.elapsed);
             }
@@ -273,9 +273,9 @@ impl Inquiry {
         Some(Told::Nothing(Topic::Totals, why))
     }
 
-    fn quotas_answered(&mut self, answer: Result<Answer, Unanswered>, now: u64) -> Option<Told> {
+    fn quotas_answered(&mut self, answer: Result<Answer, Unanswered>, now: Moment) -> Option<Told> {
         let tries = self.quotas.about.take().unwrap_or_default();
-        self.quotas.rest(now + REGULARLY);
+        self.quotas.rest(now.elapsed + REGULARLY);
         let soon = match &answer {
             Ok(Answer::Quotas(quotas)) => quotas.refreshing,
             Ok(_) => false,
@@ -283,13 +283,16 @@ impl Inquiry {
         };
         let soon = FETCHING.get(tries).filter(|_| soon);
         if let Some(soon) = soon {
-            self.quotas.due = now + soon;
+            self.quotas.due = now.elapsed + soon;
             self.quotas.about = Some(tries + 1);
         }
         match answer {
-            Ok(Answer::Quotas(quotas)) => Some(Told::Quotas(quotas)),
-            Ok(_) | Err(Unanswered::NotConnected) => None,
-            Err(_) if soon.is_some() => None,
+            Ok(Answer::Quotas(quotas)) if is_time(quotas.updated_at, now.wall) => {
+                Some(Told::Quotas(quotas))
+            }
+            Err(Unanswered::NotConnected) => None,
+            _ if soon.is_some() => None,
+            Ok(_) => Some(Told::Nothing(Topic::Quotas, Unanswered::Unreadable)),
             Err(why) => Some(Told::Nothing(Topic::Quotas, why)),
         }
     }
@@ -301,11 +304,7 @@ impl Inquiry {
             days,
             zone: question.zone.clone(),
             updated_at: usage.updated_at,
-            sessions: usage
-                .sessions
-                .iter()
-                .map(|session| session.session_id.clone())
-                .collect(),
+            sessions: sessions(usage),
         });
         if told.is_some() {
             if question.whole {
@@ -318,7 +317,11 @@ impl Inquiry {
                 self.usage.due = now.elapsed + u64::from(millis);
                 self.usage.about = Some(question);
             }
-            None if told.is_some() || usage.is_empty() => self.rest_usage(now.elapsed),
+            None if told.is_some() => self.rest_usage(now.elapsed),
+            // One that was never used never says that it has counted.
+            None if usage.is_empty() && usage.freshness != Freshness::Fresh => {
+                self.rest_usage(now.elapsed);
+            }
             None => {
                 self.usage.rest(now.elapsed + REGULARLY);
                 let why = match usage.freshness {
@@ -378,6 +381,7 @@ mod tests {
 
     fn quotas(refreshing: bool) -> Result<Answer, Unanswered> {
         Ok(Answer::Quotas(Quotas {
+            updated_at: at(0).wall,
             refreshing,
             ..Quotas::default()
         }))
@@ -409,7 +413,10 @@ mod tests {
         inquiry.gap(1000);
         assert_eq!(asked(&mut inquiry, 1000), [(2, ALL.to_owned())]);
         let told = inquiry.answered(1, quotas(false), at(1000));
-        assert_eq!(told, Some(Told::Quotas(Quotas::default())));
+        let Ok(Answer::Quotas(expected)) = quotas(false) else {
+            panic!("quotas")
+        };
+        assert_eq!(told, Some(Told::Quotas(expected)));
         let told = inquiry.answered(2, usage(at(1000), Freshness::Fresh), at(1000));
         let Some(Told::Days { days, zone, .. }) = told else {
             panic!("{told:?}")
@@ -552,6 +559,42 @@ mod tests {
         let told = inquiry.answered(3, Err(why.clone()), at(46_000));
         assert_eq!(told, Some(Told::Nothing(Topic::Totals, why)));
         assert_eq!(inquiry.usage.due, 46_000 + REGULARLY);
+    }
+
+    #[test]
+    fn an_answer_of_no_time_is_told_as_one_that_cannot_be_understood() {
+        let mut inquiry = settled();
+        inquiry.gap(2_000);
+        let mut now = 2_000;
+        let timeless: Result<Answer, Unanswered> = Ok(Answer::Usage(Box::new(Usage {
+            freshness: Freshness::Fresh,
+            ..Usage::default()
+        })));
+        for pause in [2_000, 5_000, 10_000, 20_000] {
+            let number = asked(&mut inquiry, now)[0].0;
+            assert_eq!(inquiry.answered(number, timeless.clone(), at(now)), None);
+            now += pause;
+            assert_eq!(inquiry.due(), Some(now));
+        }
+        let number = asked(&mut inquiry, now)[0].0;
+        let nothing = |topic| Some(Told::Nothing(topic, Unanswered::Unreadable));
+        let told = inquiry.answered(number, timeless, at(now));
+        assert_eq!(told, nothing(Topic::Totals));
+
+        let mut inquiry = Inquiry::default();
+        inquiry.state(&connected(true), 0);
+        let number = asked(&mut inquiry, 0)[0].0;
+        let timeless = Ok(Answer::Quotas(Quotas::default()));
+        let told = inquiry.answered(number, timeless, at(0));
+        assert_eq!(told, nothing(Topic::Quotas));
+        // While they are being fetched there need not be any.
+        let number = asked(&mut inquiry, REGULARLY)[0].0;
+        let fetching = Ok(Answer::Quotas(Quotas {
+            refreshing: true,
+            ..Quotas::default()
+        }));
+        assert_eq!(inquiry.answered(number, fetching, at(REGULARLY)), None);
+        assert_eq!(inquiry.quotas.due, REGULARLY + FETCHING[0]);
     }
 
     #[test]

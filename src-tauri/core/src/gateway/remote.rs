@@ -3,7 +3,7 @@
 //! A gateway counts in the background: its first answer is all zeros, an expired one is handed out once more while the
 //! next is being computed, and both look like answers. Only a fresh one replaces what is known.
 
-use super::{Freshness, SessionUsage, Sum, Usage};
+use super::{Freshness, ModelDay, SessionUsage, Sum, Usage};
 use crate::{
     money::NanoUsd,
     time::{UnixMillis, add_days},
@@ -20,6 +20,14 @@ const ABSURD: u64 = 1 << 48;
 
 /// How long to wait before each further try; after the last, the next regular question is soon enough.
 const AGAIN_MILLIS: [u32; 4] = [2_000, 5_000, 10_000, 20_000];
+
+/// So far may a gateway's clock be ahead, such as one that was set in another zone.
+const AHEAD_MILLIS: i64 = 24 * 3_600_000;
+
+/// Whether an answer can be of this time; what is missing or far off would outlive everything that is told later.
+pub(super) fn is_time(at: UnixMillis, now: UnixMillis) -> bool {
+    at.plausible().is_some() && at.0 <= now.plus(AHEAD_MILLIS).0
+}
 
 /// What to do with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +50,9 @@ impl Asking {
     /// Judges its next answer.
     #[must_use]
     pub fn judge(&mut self, answer: &Usage, now: UnixMillis) -> Verdict {
-        let keep =
-            answer.freshness == Freshness::Fresh && days(answer, Date::MIN, Date::MIN).is_some();
+        let keep = answer.freshness == Freshness::Fresh
+            && is_time(answer.updated_at, now)
+            && days(answer, Date::MIN, Date::MIN).is_some();
         // An answer that was computed since the question is new whatever the two clocks say.
         let renewed = self.seen.is_some_and(|seen| seen < answer.updated_at);
         let expired = now.0.saturating_sub(answer.updated_at.0) > EXPIRED_MILLIS;
@@ -74,6 +83,15 @@ pub struct RemoteDay {
     pub missing: u64,
     /// The same by agent and model; their costs may differ from `cost` by what rounding does.
     pub models: Vec<RemoteModel>,
+}
+
+/// A session that used something, and when something last happened in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveSession {
+    /// Its id.
+    pub id: String,
+    /// By the gateway's clock.
+    pub at: UnixMillis,
 }
 
 /// What a gateway counts of an agent and model on a day.
@@ -183,6 +201,23 @@ pub fn days(answer: &Usage, since: Date, until: Date) -> Option<Vec<RemoteDay>> 
     Some(days)
 }
 
+/// The sessions of an answer that used something.
+#[must_use]
+pub fn sessions(answer: &Usage) -> Vec<ActiveSession> {
+    let used = answer.sessions.iter().filter(|session| {
+        let models = &session.usage.daily_model_usage;
+        !session.session_id.is_empty() && models.iter().any(|day| day.tokens > 0)
+    });
+    let active = used.filter_map(|session| {
+        let at = session.usage.last_activity.or(session.updated_at);
+        Some(ActiveSession {
+            id: session.session_id.clone(),
+            at: at?.plausible()?,
+        })
+    });
+    active.collect()
+}
+
 /// By day, provider, model and agent.
 type Models<'a> = BTreeMap<(Date, &'a str, &'a str, &'a str), Figures>;
 
@@ -197,7 +232,7 @@ fn models(answer: &Usage) -> Option<Models<'_>> {
             let figures = Figures {
                 tokens: day.tokens,
                 cost: day.cost?,
-                responses: day.count,
+                responses: count(day),
                 missing: missing_of(session, model),
             }
             .plausible()?;
@@ -221,17 +256,26 @@ fn models(answer: &Usage) -> Option<Models<'_>> {
         let all = Figures {
             tokens: day.tokens,
             cost: day.cost?,
-            responses: day.count,
+            responses: count(day),
             missing: sum.map(|sum| sum.missing(model.1, model.2)).sum(),
         }
         .plausible()?;
-        let rest = all.without(listed.get(&model).copied().unwrap_or_default());
+        let mut rest = all.without(listed.get(&model).copied().unwrap_or_default());
+        if day.count == 0 && rest.tokens > 0 {
+            rest.responses = rest.responses.max(1);
+        }
         if (rest.tokens, rest.responses, rest.missing) != (0, 0, 0) {
             let (day, provider, model) = model;
             *models.entry((day, provider, model, only)).or_default() += rest;
         }
     }
     Some(models)
+}
+
+/// Responses; at least one where anything was used, should their number be missing.
+fn count(day: &ModelDay) -> u64 {
+    let used = day.tokens > 0 || day.cost.is_some_and(|cost| cost != NanoUsd::ZERO);
+    day.count.max(used.into())
 }
 
 fn missing_of(session: &SessionUsage, (day, provider, model): (Date, &str, &str)) -> u64 {
@@ -243,7 +287,7 @@ fn missing_of(session: &SessionUsage, (day, provider, model): (Date, &str, &str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::{AgentSum, DaySum, ModelDay};
+    use crate::gateway::{AgentSum, DaySum};
     use jiff::civil::date;
     use serde_json::{Value, json};
 
@@ -280,6 +324,23 @@ mod tests {
             (Some("of another kind"), 0, (false, Some(2_000))),
         ] {
             assert_eq!(first(status, age), expected, "{status:?} {age}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_no_time_that_can_be_is_not_kept() {
+        for (updated_at, keep) in [
+            (UnixMillis(0), false),
+            (UnixMillis(-1), false),
+            (UPDATED.plus(AHEAD_MILLIS), true),
+            (UPDATED.plus(AHEAD_MILLIS + 1), false),
+            (UnixMillis(i64::MAX), false),
+        ] {
+            let mut answer = captured(None);
+            answer.updated_at = updated_at;
+            let verdict = Asking::default().judge(&answer, UPDATED);
+            assert_eq!(verdict.keep, keep, "{updated_at:?}");
+            assert_eq!(verdict.again_in.is_some(), !keep, "{updated_at:?}");
         }
     }
 
@@ -413,6 +474,64 @@ mod tests {
         let days = days(&answer, date(2026, 11, 20), date(2026, 11, 20)).expect("amounts");
         let all = model("main", "mock", "mock-large", (25_340, 68_580_000, 12, 0));
         assert_eq!(days[0].models, [all]);
+    }
+
+    #[test]
+    fn what_was_used_without_a_count_is_one_response() {
+        let day = date(2026, 11, 20);
+        let row = |name: &str, tokens, cost| ModelDay {
+            date: day,
+            provider: "mock".into(),
+            model: name.into(),
+            tokens,
+            cost: Some(NanoUsd(cost)),
+            count: 0,
+        };
+        let mut answer = Usage::default();
+        answer.aggregates.model_daily = vec![
+            row("fee", 0, 7),
+            row("listed", 100, 9),
+            row("nothing", 0, 0),
+            row("tokens", 100, 0),
+        ];
+        let mut session = SessionUsage {
+            agent_id: "main".into(),
+            ..SessionUsage::default()
+        };
+        session.usage.daily_model_usage = vec![row("listed", 60, 5)];
+        answer.sessions = vec![session];
+        let days = days(&answer, day, day).expect("amounts");
+        let expected = [
+            model("", "mock", "fee", (0, 7, 1, 0)),
+            model("", "mock", "listed", (40, 4, 1, 0)),
+            model("main", "mock", "listed", (60, 5, 1, 0)),
+            model("", "mock", "tokens", (100, 0, 1, 0)),
+        ];
+        assert_eq!(days[0].models, expected);
+    }
+
+    #[test]
+    fn sessions_are_told_with_when_something_last_happened_in_them() {
+        let active = |id: &str, at: i64| ActiveSession {
+            id: id.into(),
+            at: UnixMillis(at),
+        };
+        let main = active("0b243ddd-d81c-428f-8097-d4747d0a7f41", 1_795_178_626_268);
+        let ops = |at| active("d1d48c5e-4fda-4cca-aab2-1ad660fc6669", at);
+        let mut answer = captured(None);
+        assert_eq!(sessions(&answer), [ops(1_795_178_702_368), main.clone()]);
+        answer.sessions[0].usage.last_activity = None;
+        assert_eq!(sessions(&answer), [ops(1_795_178_702_473), main.clone()]);
+        answer.sessions[0].updated_at = None;
+        assert_eq!(sessions(&answer), std::slice::from_ref(&main));
+        answer.sessions[0].updated_at = Some(UnixMillis(0));
+        assert_eq!(sessions(&answer), std::slice::from_ref(&main));
+        // Without an id; one in which nothing was billed.
+        answer.sessions[0] = answer.sessions[1].clone();
+        answer.sessions[0].session_id = String::new();
+        assert_eq!(sessions(&answer), [main]);
+        answer.sessions[1].usage.daily_model_usage[0].tokens = 0;
+        assert_eq!(sessions(&answer), []);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::{
     cluster::Texts,
     forget,
     names::{NameId, NamesOn},
-    remote_days,
     responses::Batch,
 };
 use crate::usage::{Observation, SessionFacts, Source};
@@ -172,9 +171,6 @@ impl NamesOn<'_> {
                 )?);
                 self.cache.dimensions.owner_ids.insert(owner, id);
                 self.cache.dimensions.owners.insert(id, owner);
-                if *source == Source::OpenClaw && gateway == 0 {
-                    remote_days::log_is_here(self, NameId(session))?;
-                }
                 id
             }
         };

@@ -41,6 +41,7 @@ impl Ledger {
             let mut select =
                 connection.prepare("SELECT seen FROM responses WHERE id = ?1 AND seen <> x''")?;
             let mut delete = connection.prepare("DELETE FROM responses WHERE id = ?1")?;
+            let mut delete_stored = connection.prepare("DELETE FROM stored WHERE id = ?1")?;
             let mut insert =
                 connection.prepare("INSERT OR REPLACE INTO responses VALUES (?1, x'')")?;
             let mut spans = spans(connection)?;
@@ -49,9 +50,10 @@ impl Ledger {
                 let row = [id.cast_signed()];
                 let known: Option<Vec<u8>> = select.query_row(row, |row| row.get(0)).optional()?;
                 if let Some(known) = decode(&known.unwrap_or_default())? {
-                    tally.forget(&known)?;
+                    tally.forget(*id, &known)?;
                     tally.settle(zone)?;
                     delete.execute(row)?;
+                    delete_stored.execute(row)?;
                     for trace in known.traces(*id) {
                         insert.execute([trace.cast_signed()])?;
                     }
@@ -191,7 +193,10 @@ fn sweep(names: &mut NamesOn<'_>) -> rusqlite::Result<()> {
             "INSERT INTO sessions VALUES (?1, ?2, 0, 0, 0, 0, 0, 0) ON CONFLICT DO NOTHING",
             (trace(&text), source),
         )?;
-        connection.execute("DELETE FROM remote_sessions WHERE session = ?1", [text])?;
+        connection.execute(
+            "UPDATE remote_sessions SET session = '' WHERE session = ?1",
+            [text],
+        )?;
     }
     delete_files(connection, &used.paths)?;
     let mut texts = used.paths;

@@ -49,6 +49,7 @@ const STEPS: &[&[&str]] = &[&[
     looks::CREATE,
     remote_days::CREATE,
     rests::CREATE,
+    heard::CREATE,
     quotas::CREATE,
     followed::CREATE,
 ]];

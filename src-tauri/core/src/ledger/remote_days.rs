@@ -1,16 +1,16 @@
 //! Tables `remote_days` and `remote_models`: what gateways count by themselves, by day, as their last believable answers
-//! tell, and `remote_sessions`: which sessions are theirs. What of it nobody heard is for `rests`.
+//! tell, and `remote_sessions`: in which session of each something happened last, and whether its log, and so the
+//! gateway's logs, are read here. What of it all nobody heard is for `rests`.
 
 use super::{
     Ledger, LedgerError,
     dimensions::source_number,
     forget::is_forgotten_session,
-    names::{NameId, NamesOn},
     rests,
     rollups::{day_number, day_of_number},
 };
 use crate::{
-    gateway::remote::{Figures, RemoteDay, RemoteModel},
+    gateway::remote::{ActiveSession, Figures, RemoteDay, RemoteModel},
     money::NanoUsd,
     time::UnixMillis,
     usage::{Source, Tokens},
@@ -47,11 +47,15 @@ CREATE TABLE remote_models (
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE remote_sessions (
+  gateway TEXT PRIMARY KEY,
   session TEXT NOT NULL,
-  gateway TEXT NOT NULL,
-  PRIMARY KEY (session, gateway)
+  active_at INTEGER NOT NULL,
+  logs_here INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// A log that is read tells what happened a quarter of an hour ago, if not what is happening.
+const CURRENT_MILLIS: i64 = 900_000;
 
 /// An answer that can be believed, about some days.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +70,8 @@ pub struct RemoteAnswer<'a> {
     pub taken_at: UnixMillis,
     /// Every day that was asked for.
     pub days: &'a [RemoteDay],
-    /// Ids of sessions in it: where the logs have one of them, they are the gateway's.
-    pub sessions: &'a [&'a str],
+    /// Its sessions.
+    pub sessions: &'a [ActiveSession],
 }
 
 /// What a gateway counts on a day, as far as is known.
@@ -96,11 +100,9 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn keep_remote_days(&mut self, answer: &RemoteAnswer<'_>) -> Result<bool, LedgerError> {
         self.write(|connection, names| {
-            let logs_here = has_log_of(connection, answer)?;
+            let logs_here = decide(connection, answer)?;
             if logs_here {
                 logs_are_here(connection, answer.gateway)?;
-            } else {
-                keep_sessions(connection, answer)?;
             }
             for day in answer.days {
                 keep(connection, answer, logs_here, day)?;
@@ -123,10 +125,14 @@ impl Ledger {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT taken_at, logs_here FROM remote_days WHERE gateway = ?1 ORDER BY taken_at DESC LIMIT 1",
+                    "SELECT MAX(taken_at), EXISTS (SELECT 1 FROM remote_sessions WHERE gateway = ?1 AND logs_here)
+                     FROM remote_days WHERE gateway = ?1",
                 )?
-                .query_row([gateway], |row| Ok((UnixMillis(row.get(0)?), row.get(1)?)))
-                .optional()
+                .query_row([gateway], |row| {
+                    let taken_at: Option<i64> = row.get(0)?;
+                    let logs_here = row.get(1)?;
+                    Ok(taken_at.map(|at| (UnixMillis(at), logs_here)))
+                })
         })
     }
 
@@ -151,10 +157,9 @@ impl Ledger {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    // SQLite takes the other columns from the row that has the maximum.
-                    "SELECT gateway, updated_at FROM
-                       (SELECT gateway, MAX(updated_at) AS updated_at, logs_here FROM remote_days GROUP BY gateway)
-                     WHERE NOT logs_here ORDER BY gateway",
+                    "SELECT gateway, MAX(updated_at) FROM remote_days
+                     WHERE gateway NOT IN (SELECT gateway FROM remote_sessions WHERE logs_here)
+                     GROUP BY gateway ORDER BY gateway",
                 )?
                 .query_map([], |row| Ok((row.get(0)?, UnixMillis(row.get(1)?))))?
                 .collect()
@@ -190,54 +195,79 @@ impl Ledger {
     }
 }
 
-/// Whether a session's log was read here: what gateways push bears their name, what logs tell does not. The log of a
-/// session that the user has forgotten was, unless what the gateway pushed was forgotten.
-fn has_log_of(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Result<bool> {
-    let pushes_forgotten = connection
-        .prepare_cached(
-            "SELECT 1 FROM heard JOIN names ON names.id = heard.gateway WHERE names.text = ?1 AND forgotten",
-        )?
-        .exists([answer.gateway])?;
-    let mut find = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM owners JOIN names ON names.id = owners.session
-         WHERE names.text = ?1 AND owners.source = ?2 AND owners.gateway = 0)",
-    )?;
-    for session in answer.sessions {
-        if find.query_row((session, source_number(Source::OpenClaw)), |row| row.get(0))?
-            || !pushes_forgotten && is_forgotten_session(connection, Source::OpenClaw, session)?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Whether the gateway's logs are read here: its session in which something happened last tells, as a gateway that moved
+/// away takes its sessions along, and anybody may have a copy of an old log. Where the answer names none, it is as before.
+fn decide(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Result<bool> {
+    let latest = answer.sessions.iter().max_by_key(|it| (it.at, &it.id));
+    let Some(ActiveSession { id, at }) = latest else {
+        let before = connection
+            .prepare_cached("SELECT logs_here FROM remote_sessions WHERE gateway = ?1")?
+            .query_row([answer.gateway], |row| row.get(0))
+            .optional()?;
+        return Ok(before.unwrap_or(false));
+    };
+    let forgotten = is_forgotten_session(connection, Source::OpenClaw, id)?;
+    // The log of a session that the user has forgotten was here, unless what the gateway pushed was forgotten.
+    let logs_here = if forgotten {
+        !connection
+            .prepare_cached(
+                "SELECT 1 FROM heard JOIN names ON names.id = heard.gateway WHERE names.text = ?1 AND forgotten",
+            )?
+            .exists([answer.gateway])?
+    } else {
+        has_current_log(connection, id, *at)? || has_only_copies(connection, id)?
+    };
+    let id = if forgotten { "" } else { id };
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO remote_sessions (gateway, session, active_at, logs_here) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((answer.gateway, id, at.0, logs_here))?;
+    Ok(logs_here)
 }
 
-/// Keeps which sessions are the gateway's, so that a log of one is known for what it is when it is read.
-fn keep_sessions(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO remote_sessions (session, gateway) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-    )?;
-    for session in answer.sessions {
-        if !is_forgotten_session(connection, Source::OpenClaw, session)? {
-            insert.execute((session, answer.gateway))?;
-        }
-    }
-    Ok(())
+/// Whether a log of the session is read here that knows of what happened last in it. What gateways push bears their
+/// name, what logs tell does not.
+fn has_current_log(
+    connection: &Connection,
+    session: &str,
+    active_at: UnixMillis,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM rollups WHERE slot >= ?3 AND owner IN
+               (SELECT owners.id FROM owners JOIN names ON names.id = owners.session
+                WHERE names.text = ?1 AND owners.source = ?2 AND owners.gateway = 0)",
+        )?
+        .exists((
+            session,
+            source_number(Source::OpenClaw),
+            active_at.plus(-CURRENT_MILLIS).slot().0,
+        ))
 }
 
-/// A log of this session is read here: so the gateways that it belongs to have theirs here.
-pub(super) fn log_is_here(names: &mut NamesOn<'_>, session: NameId) -> rusqlite::Result<()> {
-    let connection = names.connection;
-    let gateways: Vec<String> = connection
+/// Whether a log of the session is read here, and each of its responses counts as another session's: a fork's, or one
+/// that another agent's log tells too. How old the log is cannot be seen then.
+fn has_only_copies(connection: &Connection, session: &str) -> rusqlite::Result<bool> {
+    connection
         .prepare_cached(
-            "SELECT gateway FROM remote_sessions WHERE session = (SELECT text FROM names WHERE id = ?1)
-             UNION SELECT text FROM owners JOIN names ON names.id = owners.gateway
-             WHERE session = ?1 AND source = ?2",
+            "WITH mine AS (SELECT owners.id FROM owners JOIN names ON names.id = owners.session
+               WHERE names.text = ?1 AND owners.source = ?2 AND owners.gateway = 0)
+             SELECT 1 FROM mine WHERE NOT EXISTS (SELECT 1 FROM rollups WHERE owner IN mine)",
         )?
-        .query_map((session.0, source_number(Source::OpenClaw)), |row| row.get(0))?
+        .exists((session, source_number(Source::OpenClaw)))
+}
+
+/// Logs were read: perhaps that of the session in which a gateway was active last.
+pub(super) fn notice_logs(connection: &Connection) -> rusqlite::Result<()> {
+    let elsewhere: Vec<(String, String, i64)> = connection
+        .prepare_cached(
+            "SELECT gateway, session, active_at FROM remote_sessions WHERE NOT logs_here AND session <> ''",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
-    for gateway in gateways {
-        logs_are_here(connection, &gateway)?;
+    for (gateway, session, active_at) in elsewhere {
+        if has_current_log(connection, &session, UnixMillis(active_at))? {
+            logs_are_here(connection, &gateway)?;
+        }
     }
     Ok(())
 }
@@ -246,7 +276,7 @@ pub(super) fn log_is_here(names: &mut NamesOn<'_>, session: NameId) -> rusqlite:
 fn logs_are_here(connection: &Connection, gateway: &str) -> rusqlite::Result<()> {
     for statement in [
         "UPDATE remote_days SET logs_here = 1 WHERE gateway = ?1 AND NOT logs_here",
-        "DELETE FROM remote_sessions WHERE gateway = ?1",
+        "UPDATE remote_sessions SET logs_here = 1 WHERE gateway = ?1",
         "DELETE FROM rests WHERE gateway = (SELECT id FROM names WHERE text = ?1)",
     ] {
         connection.prepare_cached(statement)?.execute([gateway])?;
@@ -411,7 +441,10 @@ mod tests {
             updated_at: UnixMillis(times.0),
             taken_at: UnixMillis(times.1),
             days,
-            sessions: &["unheard of"],
+            sessions: &[ActiveSession {
+                id: "unheard of".into(),
+                at: UnixMillis(times.0),
+            }],
         };
         ledger.keep_remote_days(&answer).expect("kept");
     }

@@ -8,7 +8,9 @@ use super::{
     Ledger, LedgerError,
     cluster::{Cluster, Group, Sighting, trace},
     forget::is_forgotten,
+    heard::{keep_stored, stored_at},
     names::{NameCache, NameId, NamesOn},
+    remote_days,
     rests::{self, Heard, HeardKey},
     rollups::{self, Key, Sums},
     state,
@@ -95,6 +97,8 @@ pub struct Batch<'l> {
     pub(super) names: &'l mut NameCache,
     pub(super) path: &'l Path,
     clusters: FxHashMap<u64, Cluster>,
+    /// When gateways stored what they pushed of these ids.
+    stored: FxHashMap<u64, UnixMillis>,
     /// The user has had responses forgotten.
     pub(super) forgets: bool,
 }
@@ -118,6 +122,7 @@ impl Ledger {
             names: &mut self.names,
             path: &self.path,
             clusters: FxHashMap::default(),
+            stored: FxHashMap::default(),
         })
     }
 
@@ -190,11 +195,11 @@ pub(super) fn recount<'p>(
     rollups::clear(connection)?;
     rests::clear(connection)?;
     let mut tally = Tally::new(names.on(connection), price);
-    let mut statement = connection.prepare("SELECT seen FROM responses")?;
+    let mut statement = connection.prepare("SELECT seen, id FROM responses")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         if let Some(cluster) = decode(row.get_ref(0)?.as_blob()?)? {
-            tally.count(&cluster, 1)?;
+            tally.count(row.get::<_, i64>(1)?.cast_unsigned(), &cluster, 1)?;
             tally.settle(zone)?;
         }
     }
@@ -255,6 +260,12 @@ impl Batch<'_> {
         add().map_err(|source| LedgerError::new(self.path, source))
     }
 
+    /// A gateway stored the response of this id then; of several times the last counts.
+    pub(super) fn stored(&mut self, id: u64, at: UnixMillis) {
+        let known = self.stored.entry(id).or_insert(at);
+        *known = at.max(*known);
+    }
+
     /// How many ids wait to be merged into the ledger; memory grows with it.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -271,11 +282,12 @@ impl Batch<'_> {
             names,
             path,
             clusters,
+            stored,
             ..
         } = self;
         let run = || {
             let tally = Tally::new(names.on(&transaction), price);
-            let changed = merge(&transaction, &clusters, tally, zone)?;
+            let changed = merge(&transaction, (&clusters, &stored), tally, zone)?;
             transaction.commit()?;
             names.settle();
             Ok(changed)
@@ -287,34 +299,46 @@ impl Batch<'_> {
 /// Merges clusters with what the ledger knows of them, and adds to the rollups what that changes.
 fn merge(
     connection: &Connection,
-    clusters: &FxHashMap<u64, Cluster>,
+    (clusters, stored): (&FxHashMap<u64, Cluster>, &FxHashMap<u64, UnixMillis>),
     mut tally: Tally<'_, '_>,
     zone: &TimeZone,
 ) -> rusqlite::Result<bool> {
     let mut table = Table::new(connection)?;
     // In the table's order, so that neighbouring pages are touched together.
-    let mut ids: Vec<i64> = clusters.keys().map(|id| id.cast_signed()).collect();
-    ids.sort_unstable();
+    let mut ids: Vec<u64> = clusters.keys().copied().collect();
+    ids.sort_unstable_by_key(|id| id.cast_signed());
     let mut seen = Vec::new();
     for id in ids {
-        let cluster = &clusters[&id.cast_unsigned()];
+        let cluster = &clusters[&id];
+        let key = id.cast_signed();
+        let stored = stored.get(&id).copied();
         seen = encode(cluster, seen)?;
         // Most ids are new, and the attempt to insert one tells so: a look before it would find nothing.
-        if table.insert.execute((id, seen.as_slice()))? > 0 {
-            tally.count(cluster, 1)?;
+        if table.insert.execute((key, seen.as_slice()))? > 0 {
+            if let Some(at) = stored {
+                keep_stored(connection, id, at)?;
+            }
+            tally.count(id, cluster, 1)?;
             continue;
         }
-        let known: Vec<u8> = table.select.query_row([id], |row| row.get(0))?;
+        let known: Vec<u8> = table.select.query_row([key], |row| row.get(0))?;
         let Some(before) = decode(&known)? else {
             continue;
         };
         let mut both = before.clone();
         both.merge(cluster, &mut tally.names)?;
         seen = encode(&both, seen)?;
-        if seen != known {
-            tally.count(&before, -1)?;
-            tally.count(&both, 1)?;
-            table.update.execute((id, seen.as_slice()))?;
+        let later = match stored {
+            Some(at) => stored_at(connection, id)?.is_none_or(|known| known < at),
+            None => false,
+        };
+        if seen != known || later {
+            tally.count(id, &before, -1)?;
+            if let Some(at) = stored.filter(|_| later) {
+                keep_stored(connection, id, at)?;
+            }
+            tally.count(id, &both, 1)?;
+            table.update.execute((key, seen.as_slice()))?;
         }
     }
     let changed = !tally.changes.is_empty();
@@ -326,6 +350,9 @@ fn merge(
         }
     }
     tally.finish(zone)?;
+    if changed {
+        remote_days::notice_logs(connection)?;
+    }
     Ok(changed)
 }
 
@@ -386,16 +413,22 @@ impl<'n, 'p> Tally<'n, 'p> {
 
     /// Takes away the responses of a cluster for good. What a gateway told of them stays, so that they do not come back
     /// as part of its total.
-    pub(super) fn forget(&mut self, cluster: &Cluster) -> rusqlite::Result<()> {
-        self.add(cluster, -1, 1)
+    pub(super) fn forget(&mut self, id: u64, cluster: &Cluster) -> rusqlite::Result<()> {
+        self.add(id, cluster, -1, 1)
     }
 
-    /// Adds (`times` 1) or takes away (-1) the responses of a cluster.
-    pub(super) fn count(&mut self, cluster: &Cluster, times: i64) -> rusqlite::Result<()> {
-        self.add(cluster, times, 0)
+    /// Adds (`times` 1) or takes away (-1) the responses of an id.
+    pub(super) fn count(&mut self, id: u64, cluster: &Cluster, times: i64) -> rusqlite::Result<()> {
+        self.add(id, cluster, times, 0)
     }
 
-    fn add(&mut self, cluster: &Cluster, times: i64, forgotten: i64) -> rusqlite::Result<()> {
+    fn add(
+        &mut self,
+        id: u64,
+        cluster: &Cluster,
+        times: i64,
+        forgotten: i64,
+    ) -> rusqlite::Result<()> {
         for Group { best, first } in cluster.groups(&mut self.names)? {
             let [provider, model, ..] = self.names.call_of(best.call)?;
             let cost = (self.price)(Priceable {
@@ -423,10 +456,12 @@ impl<'n, 'p> Tally<'n, 'p> {
                 continue;
             }
             if let Some((gateway, agent)) = rests::teller(&mut self.names, first.seen.owner)? {
+                let stored = stored_at(self.names.connection, id)?;
                 for (forgotten, times) in [(false, times), (true, forgotten)] {
                     let key = HeardKey {
                         gateway,
                         at: first.at,
+                        stored: stored.unwrap_or(first.at).max(first.at),
                         provider,
                         model,
                         agent,

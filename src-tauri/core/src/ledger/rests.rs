@@ -2,8 +2,8 @@
 //!
 //! While it is connected, a gateway pushes each response, and the ledger counts it like any other. What was made while
 //! nobody listened is only in the gateway's own totals by day (`remote_days`). The rest of a day, provider, model and
-//! agent is what the gateway counts of it, less the responses that were heard and that its answer can know: those up to
-//! the time of the answer. It follows from the kept answer and the responses alone, so it does not matter in which order they
+//! agent is what the gateway counts of it, less the responses that were heard and that its answer can know: those that
+//! it had stored by the time of the answer, whenever they began. It follows from the kept answer and the responses alone, so it does not matter in which order they
 //! came.
 //!
 //! `heard` is what that is computed from: the responses that a gateway told, by the millisecond. What the user has
@@ -35,6 +35,7 @@ pub(super) const CREATE: &str = "
 CREATE TABLE heard (
   gateway INTEGER NOT NULL,
   at INTEGER NOT NULL,
+  stored INTEGER NOT NULL,
   provider INTEGER NOT NULL,
   model INTEGER NOT NULL,
   agent INTEGER NOT NULL,
@@ -44,7 +45,7 @@ CREATE TABLE heard (
   recorded INTEGER NOT NULL,
   unstated INTEGER NOT NULL,
   computed INTEGER NOT NULL,
-  PRIMARY KEY (gateway, at, provider, model, agent, forgotten)
+  PRIMARY KEY (gateway, at, stored, provider, model, agent, forgotten)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rests (
   day INTEGER NOT NULL,
@@ -118,11 +119,14 @@ impl Rest {
 /// Responses, tokens, cost that the gateway stated, how many stated none, and what those cost here.
 pub(super) type HeardSums = [i64; 5];
 
-/// Gateway, time, provider, model and agent of a response that was heard, and whether it was forgotten.
+/// Gateway, times, provider, model and agent of a response that was heard, and whether it was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct HeardKey {
     pub(super) gateway: NameId,
+    /// When it began: its day.
     pub(super) at: UnixMillis,
+    /// When the gateway could count it.
+    pub(super) stored: UnixMillis,
     pub(super) provider: NameId,
     pub(super) model: NameId,
     pub(super) agent: NameId,
@@ -159,14 +163,14 @@ pub(super) fn hear(names: &mut NamesOn<'_>, heard: Heard) -> rusqlite::Result<()
     let mut touched: BTreeSet<(NameId, i64)> = BTreeSet::new();
     {
         let mut upsert = names.connection.prepare_cached(
-            "INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            "INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT DO UPDATE SET responses = responses + excluded.responses, tokens = tokens + excluded.tokens,
                recorded = recorded + excluded.recorded, unstated = unstated + excluded.unstated,
                computed = computed + excluded.computed",
         )?;
         let mut delete = names.connection.prepare_cached(
-            "DELETE FROM heard WHERE (gateway, at, provider, model, agent, forgotten) = (?1, ?2, ?3, ?4, ?5, ?6)
-               AND responses = 0",
+            "DELETE FROM heard
+             WHERE (gateway, at, stored, provider, model, agent, forgotten) = (?1, ?2, ?3, ?4, ?5, ?6, ?7) AND responses = 0",
         )?;
         for (key, sums) in heard {
             if sums == HeardSums::default() {
@@ -175,16 +179,19 @@ pub(super) fn hear(names: &mut NamesOn<'_>, heard: Heard) -> rusqlite::Result<()
             let HeardKey {
                 gateway,
                 at,
+                stored,
                 provider,
                 model,
                 agent,
                 forgotten,
             } = key;
             let [responses, tokens, recorded, unstated, computed] = sums;
-            let key = (gateway.0, at.0, provider.0, model.0, agent.0, forgotten);
+            let key = (
+                gateway.0, at.0, stored.0, provider.0, model.0, agent.0, forgotten,
+            );
             upsert.execute((
-                key.0, key.1, key.2, key.3, key.4, key.5, responses, tokens, recorded, unstated,
-                computed,
+                key.0, key.1, key.2, key.3, key.4, key.5, key.6, responses, tokens, recorded,
+                unstated, computed,
             ))?;
             if responses <= 0 {
                 delete.execute(key)?;
@@ -291,7 +298,7 @@ fn told(connection: &Connection, gateway: &str, day: i64) -> rusqlite::Result<Mo
     Ok(models)
 }
 
-/// Puts beside each model what was heard of it on the day, up to the time of the answer.
+/// Puts beside each model what was heard of it on the day and stored by the time of the answer.
 fn add_heard(
     models: &mut Models,
     names: &mut NamesOn<'_>,
@@ -304,7 +311,7 @@ fn add_heard(
     let connection = names.connection;
     let mut statement = connection.prepare_cached(
         "SELECT provider, model, agent, responses, tokens, recorded, unstated, computed FROM heard
-         WHERE gateway = ?1 AND at >= ?2 AND at < ?3 AND at <= ?4",
+         WHERE gateway = ?1 AND at >= ?2 AND at < ?3 AND stored <= ?4",
     )?;
     let mut rows = statement.query((gateway.0, since.0, until.0, updated_at.max(since).0))?;
     while let Some(row) = rows.next()? {
@@ -426,6 +433,7 @@ pub(super) fn forget(names: &mut NamesOn<'_>, forgotten: &[Rest]) -> rusqlite::R
         let key = HeardKey {
             gateway,
             at: rest.at,
+            stored: rest.at,
             provider,
             model,
             agent,
@@ -501,7 +509,7 @@ mod tests {
     use super::*;
     use crate::{
         follow::roots::rank,
-        gateway::remote::RemoteDay,
+        gateway::remote::{ActiveSession, RemoteDay},
         ledger::{query::DayRow, remote_days::RemoteAnswer},
         usage::{Identity, Modifiers, Observation, Source},
     };
@@ -668,6 +676,13 @@ mod tests {
         }
     }
 
+    fn active(id: &str, minute: i64) -> ActiveSession {
+        ActiveSession {
+            id: id.into(),
+            at: UnixMillis(MIDNIGHT + minute * 60_000),
+        }
+    }
+
     /// What the gateway answers at a minute: of 20 and 21 November, all pushes so far and some more.
     #[derive(Debug, Clone)]
     struct Answer(i64, &'static str, Vec<(&'static str, &'static str, u64)>);
@@ -700,13 +715,17 @@ mod tests {
         }
 
         fn keep(&self, ledger: &mut Ledger) {
+            self.keep_with(ledger, &[active("s-main", 70), active("s-elsewhere", 80)]);
+        }
+
+        fn keep_with(&self, ledger: &mut Ledger, sessions: &[ActiveSession]) {
             let answer = RemoteAnswer {
                 gateway: "home",
                 zone: self.1,
                 updated_at: UnixMillis(MIDNIGHT + self.0 * 60_000),
                 taken_at: UnixMillis(MIDNIGHT + 72 * HOUR),
                 days: &self.days(),
-                sessions: &["s-main", "s-elsewhere"],
+                sessions,
             };
             ledger.keep_remote_days(&answer).expect("kept");
         }
@@ -714,7 +733,8 @@ mod tests {
 
     #[derive(Debug, Clone)]
     enum Event {
-        Push(Push),
+        /// With how many minutes later it was stored, where that is told.
+        Push(Push, Option<i64>),
         Answer(Answer),
         Restart,
     }
@@ -723,10 +743,18 @@ mod tests {
     type State = (u64, Vec<Rest>, Vec<DayRow>);
 
     fn take_in(ledger: &mut Ledger, pushes: &[&Push]) {
+        for push in pushes {
+            take_in_later(ledger, push, None);
+        }
+    }
+
+    fn take_in_later(ledger: &mut Ledger, push: &Push, minutes: Option<i64>) {
         let mut batch = ledger.batch().expect("a batch");
         let place = batch.place("gateway:home").expect("a place");
-        for push in pushes {
-            batch.add(&push.observation(), place, 0).expect("added");
+        let observation = push.observation();
+        batch.add(&observation, place, 0).expect("added");
+        if let Some(minutes) = minutes {
+            batch.stored(observation.cluster, observation.at.plus(minutes * 60_000));
         }
         batch
             .commit(&TimeZone::UTC, &mut |it| it.recorded.or(Some(NanoUsd(700))))
@@ -744,7 +772,7 @@ mod tests {
         let mut ledger = open();
         for event in events {
             match event {
-                Event::Push(push) => take_in(&mut ledger, &[push]),
+                Event::Push(push, minutes) => take_in_later(&mut ledger, push, *minutes),
                 Event::Answer(answer) => answer.keep(&mut ledger),
                 Event::Restart => ledger = open(),
             }
@@ -779,17 +807,21 @@ mod tests {
         (counted - of_rests, rests, days)
     }
 
-    fn pushes() -> impl Strategy<Value = Vec<Push>> {
+    /// Each with when it was stored, as it was told.
+    fn pushes() -> impl Strategy<Value = Vec<(Push, Vec<Option<i64>>)>> {
         let one = (
             0..2 * 24 * 60_i64,
             prop::sample::select(vec!["main", "ops"]),
             prop::sample::select(vec!["large", "small"]),
             any::<bool>(),
+            prop::collection::vec(prop::option::of(0..600_i64), 1..3),
         );
         prop::collection::vec(one, 0..6).prop_map(|pushes| {
             let numbered = (1..).zip(pushes);
             numbered
-                .map(|(id, (minute, agent, model, states))| Push(id, minute, agent, model, states))
+                .map(|(id, (minute, agent, model, states, told))| {
+                    (Push(id, minute, agent, model, states), told)
+                })
                 .collect()
         })
     }
@@ -817,7 +849,12 @@ mod tests {
     fn events() -> impl Strategy<Value = (Vec<Event>, Vec<Event>)> {
         (pushes(), answers(), 0..3_usize).prop_flat_map(|(pushes, answers, restarts)| {
             let mut events: Vec<Event> = answers.iter().cloned().map(Event::Answer).collect();
-            events.extend(pushes.into_iter().map(Event::Push));
+            for (push, told) in pushes {
+                events.extend(
+                    told.into_iter()
+                        .map(|minutes| Event::Push(push.clone(), minutes)),
+                );
+            }
             // Answers come again, and pushes too.
             let mut again = events.clone();
             again.extend(events.iter().take(3).cloned());
@@ -900,6 +937,40 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_response_counts_on_top_until_an_answer_is_of_when_it_was_stored() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut ledger = ledger(&folder);
+        let answer = |minute, responses| Answer(minute, "UTC", vec![("main", "large", responses)]);
+        answer(600, 3).keep(&mut ledger);
+        let other_day = |ledger: &mut Ledger| told(ledger).swap_remove(1);
+        // It began before the answer, and was stored after it.
+        take_in_later(&mut ledger, &Push(1, 599, "main", "large", true), Some(2));
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        let mut price = |it: crate::pricing::Priceable<'_>| it.recorded.or(Some(NanoUsd(700)));
+        let wrong = ledger.wrong_sums(&TimeZone::UTC, &mut price);
+        assert_eq!(wrong.expect("counted anew"), []);
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        answer(601, 4).keep(&mut ledger);
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        // Its day is the one on which it began.
+        take_in_later(&mut ledger, &Push(2, 1_439, "main", "large", true), Some(2));
+        answer(1_442, 5).keep(&mut ledger);
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        assert_eq!(other_day(&mut ledger), one(21, 5, 5_000));
+        // Of what is forgotten, nothing of its own stays.
+        ledger
+            .forget(&[1, 2], &[], &TimeZone::UTC, &mut price)
+            .expect("forgotten");
+        assert_eq!(told(&mut ledger)[0], one(20, 3, 3_000));
+        let left = ledger
+            .connection
+            .query_row("SELECT COUNT(*) FROM stored", [], |row| {
+                row.get::<_, i64>(0)
+            });
+        assert_eq!(left.expect("a count"), 0);
+    }
+
     /// The same response in a log of this machine.
     fn logged(push: &Push) -> Observation<'static> {
         Observation {
@@ -910,47 +981,128 @@ mod tests {
         }
     }
 
+    /// Reads it in a log of this machine.
+    fn read(ledger: &mut Ledger, push: &Push) {
+        let mut batch = ledger.batch().expect("a batch");
+        let place = batch.place("/demo.sqlite").expect("a place");
+        batch.add(&logged(push), place, 1).expect("added");
+        batch
+            .commit(&TimeZone::UTC, &mut |it| it.recorded)
+            .expect("committed");
+    }
+
     #[test]
-    fn where_a_log_turns_up_the_rests_of_its_gateway_go_whatever_came_first() {
+    fn where_the_log_of_its_latest_session_turns_up_its_rests_go_whatever_came_first() {
         let push = Push(1, 60, "main", "large", true);
         let answer = Answer(600, "UTC", vec![("main", "large", 3)]);
-        // The session of the log is among those of the answer, or the push had it.
         let elsewhere = Push(2, 60, "elsewhere", "large", true);
-        for (log, order) in [
-            (&push, 0),
-            (&push, 1),
-            (&elsewhere, 0),
-            (&elsewhere, 1),
-            (&elsewhere, 2),
-        ] {
+        for order in 0..3 {
             let folder = tempfile::tempdir().expect("a folder");
             let mut ledger = ledger(&folder);
-            let read = |ledger: &mut Ledger| {
-                let mut batch = ledger.batch().expect("a batch");
-                let place = batch.place("/demo.sqlite").expect("a place");
-                batch.add(&logged(log), place, 1).expect("added");
-                batch
-                    .commit(&TimeZone::UTC, &mut |it| it.recorded)
-                    .expect("committed");
-            };
             if order == 0 {
-                read(&mut ledger);
+                read(&mut ledger, &elsewhere);
             }
             answer.keep(&mut ledger);
             if order == 1 {
-                read(&mut ledger);
+                read(&mut ledger, &elsewhere);
             }
             take_in(&mut ledger, &[&push]);
             if order == 2 {
-                read(&mut ledger);
+                read(&mut ledger, &elsewhere);
             }
-            assert_eq!(told(&mut ledger), [], "{log:?} {order}");
-            let counted = if log.0 == push.0 { 1 } else { 2 };
-            assert_eq!(ledger.response_count().expect("a count"), counted);
+            assert_eq!(told(&mut ledger), [], "{order}");
+            assert_eq!(ledger.response_count().expect("a count"), 2);
             // It stays so: the answer after it does not bring them back.
             answer.keep(&mut ledger);
-            assert_eq!(told(&mut ledger), [], "{log:?} {order}");
+            assert_eq!(told(&mut ledger), [], "{order}");
         }
+    }
+
+    #[test]
+    fn a_log_of_another_session_or_of_long_ago_is_none_of_the_gateways() {
+        let answer = Answer(600, "UTC", vec![("main", "large", 3)]);
+        let rests = [one(20, 3, 3_000), one(21, 3, 3_000)];
+        let latest = [active("s-main", 590), active("s-ops", 598)];
+        for (log, here) in [
+            (Push(1, 598, "main", "large", true), false),
+            // The quarter of an hour before the one of a quarter of an hour ago.
+            (Push(1, 569, "ops", "large", true), false),
+            (Push(1, 570, "ops", "large", true), true),
+            (Push(1, 700, "ops", "large", true), true),
+        ] {
+            for log_first in [true, false] {
+                let folder = tempfile::tempdir().expect("a folder");
+                let mut ledger = ledger(&folder);
+                if log_first {
+                    read(&mut ledger, &log);
+                }
+                answer.keep_with(&mut ledger, &latest);
+                if !log_first {
+                    read(&mut ledger, &log);
+                }
+                let expected = if here { &[][..] } else { &rests };
+                assert_eq!(told(&mut ledger), expected, "{log:?}");
+                assert_eq!(ledger.remote_latest().expect("gateways").is_empty(), here);
+                let told_at = Some((UnixMillis(MIDNIGHT + 72 * HOUR), here));
+                assert_eq!(ledger.last_told("home").expect("a time"), told_at);
+            }
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(ledger(&folder).last_told("home").expect("none"), None);
+    }
+
+    #[test]
+    fn a_log_that_tells_only_copies_is_the_gateways() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut ledger = ledger(&folder);
+        let own = Push(1, 60, "main", "large", true);
+        read(&mut ledger, &own);
+        let mut batch = ledger.batch().expect("a batch");
+        let place = batch.place("/demo.sqlite").expect("a place");
+        let copy = Observation {
+            session: "s-fork".into(),
+            forked: true,
+            ..logged(&own)
+        };
+        batch.add(&copy, place, 2).expect("added");
+        batch
+            .commit(&TimeZone::UTC, &mut |it| it.recorded)
+            .expect("committed");
+        let answer = Answer(600, "UTC", vec![("main", "large", 2)]);
+        answer.keep_with(&mut ledger, &[active("s-main", 60), active("s-fork", 599)]);
+        assert_eq!(told(&mut ledger), []);
+        assert_eq!(ledger.response_count().expect("a count"), 1);
+    }
+
+    #[test]
+    fn a_gateway_that_takes_its_session_elsewhere_has_rests_of_later_days() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut ledger = ledger(&folder);
+        read(&mut ledger, &Push(1, 1_430, "main", "large", true));
+        let keep = |ledger: &mut Ledger, minute, day: usize, sessions: &[ActiveSession]| {
+            let days = Answer(minute, "UTC", vec![("main", "large", 4)]).days();
+            let answer = RemoteAnswer {
+                gateway: "home",
+                zone: "UTC",
+                updated_at: UnixMillis(MIDNIGHT + minute * 60_000),
+                taken_at: UnixMillis(MIDNIGHT + minute * 60_000),
+                days: &days[day..=day],
+                sessions,
+            };
+            ledger.keep_remote_days(&answer).expect("kept")
+        };
+        assert!(keep(&mut ledger, 1_435, 0, &[active("s-main", 1_430)]));
+        // An answer that names no session changes nothing.
+        assert!(keep(&mut ledger, 1_436, 0, &[]));
+        assert!(!keep(&mut ledger, 2_000, 1, &[active("s-main", 1_990)]));
+        assert!(!keep(&mut ledger, 2_001, 1, &[]));
+        assert!(!keep(&mut ledger, 2_002, 0, &[active("s-main", 1_990)]));
+        // The day of which the log is here stays so.
+        assert_eq!(told(&mut ledger), [one(21, 4, 4_000)]);
+        // It comes back: what it did elsewhere is in its log.
+        read(&mut ledger, &Push(2, 1_990, "main", "large", true));
+        assert_eq!(told(&mut ledger), []);
+        assert!(keep(&mut ledger, 2_010, 1, &[active("s-main", 2_005)]));
     }
 
     #[test]
@@ -996,5 +1148,12 @@ mod tests {
             .and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect())
             .expect("sessions");
         assert_eq!(sessions, ["s-elsewhere"], "only the forgotten one is gone");
+        // Nor does an answer bring back its name.
+        Answer(730, "UTC", vec![]).keep_with(&mut ledger, &[active("s-main", 720)]);
+        let session: String = ledger
+            .connection
+            .query_row("SELECT session FROM remote_sessions", [], |row| row.get(0))
+            .expect("a row");
+        assert_eq!(session, "");
     }
 }

@@ -1,9 +1,10 @@
 //! What a gateway pushes of a transcript: a `session.message` event, which wraps the message that the transcript
 //! stores. Its message id is the stored event's id, so both are one response.
 
-use super::{Cursor, Message, Record, Value, observe};
+use super::{Cursor, Message, Record, Value, member, observe};
 use crate::{
     dialects::{Carry, Context, name, tidy},
+    time::UnixMillis,
     usage::{Fault, Line},
 };
 
@@ -14,9 +15,14 @@ pub struct Pushed {
     pub key: String,
     /// The stored event's id.
     pub event: String,
+    /// When the gateway stored it, by its own clock: the message's time is when the response began.
+    pub stored: Option<UnixMillis>,
     /// What it counts; the gateway's name is for the caller to fill in.
     pub line: Line<'static>,
 }
+
+/// No response takes longer.
+const LONGEST_MILLIS: i64 = 24 * 3_600_000;
 
 /// Reads the event's payload. `rank` is the standing of what gateways push among copies.
 #[must_use]
@@ -25,6 +31,7 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
         return Pushed {
             key: String::new(),
             event: String::new(),
+            stored: None,
             line: Line::Broken(Fault::NotJson),
         };
     };
@@ -41,6 +48,9 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
         ..Record::default()
     };
     let own_time = record.message.timestamp.instant();
+    let stored = record.message.stored.instant().filter(|stored| {
+        own_time.is_some_and(|began| (0..=LONGEST_MILLIS).contains(&(stored.0 - began.0)))
+    });
     let line = match observe(&record, own_time, &context, &Carry::default()) {
         Ok(observation) => {
             let mut observation = observation.into_owned();
@@ -54,6 +64,7 @@ pub fn parse(payload: &[u8], rank: u8) -> Pushed {
     Pushed {
         key: text(event.key),
         event: text(event.id),
+        stored,
         line,
     }
 }
@@ -76,25 +87,13 @@ impl<'a> Event<'a> {
                 b"agentId" => event.agent = cursor.value()?,
                 b"messageId" => event.id = cursor.value()?,
                 b"message" => event.message = Message::read(cursor)?,
-                b"session" => event.session = session_id(cursor)?,
+                b"session" => event.session = member(cursor, b"sessionId")?,
                 _ => drop(cursor.value()?),
             }
             Some(())
         })?;
         Some(event)
     }
-}
-
-fn session_id<'a>(cursor: &mut Cursor<'a>) -> Option<Value<'a>> {
-    let mut id = Value::default();
-    cursor.members(|key, cursor| {
-        let value = cursor.value()?;
-        if key == b"sessionId" {
-            id = value;
-        }
-        Some(())
-    })?;
-    Some(id)
 }
 
 #[cfg(test)]
@@ -139,6 +138,7 @@ mod tests {
         let pushed = parse(payload.to_string().as_bytes(), 5);
         assert_eq!(pushed.key, "agent:main:main");
         assert_eq!(pushed.event, "4fba8df0-5075-4752-b801-00bb03894053");
+        assert_eq!(pushed.stored, Some(UnixMillis(1_795_178_103_561)));
         let seen = observation(&payload);
         let tokens = Tokens {
             input: 1_100,
@@ -201,6 +201,29 @@ mod tests {
                 "{payload}"
             );
         }
+    }
+
+    #[test]
+    fn when_it_was_stored_is_believed_where_it_can_be() {
+        let began = 1_795_178_103_495_i64;
+        for (stored, believed) in [
+            (json!(began), Some(began)),
+            (json!(began + 86_400_000), Some(began + 86_400_000)),
+            (json!(began + 86_400_001), None),
+            (json!(began - 1), None),
+            (json!(0), None),
+            (json!("soon"), None),
+            (json!(null), None),
+        ] {
+            let mut payload = assistant();
+            payload["message"]["__openclaw"]["recordTimestampMs"] = stored.clone();
+            let pushed = parse(payload.to_string().as_bytes(), 5);
+            assert_eq!(pushed.stored, believed.map(UnixMillis), "{stored}");
+            assert_eq!(observation(&payload), observation(&assistant()), "{stored}");
+        }
+        let mut payload = assistant();
+        payload["message"]["__openclaw"] = json!(7);
+        assert_eq!(parse(payload.to_string().as_bytes(), 5).stored, None);
     }
 
     #[test]
