@@ -242,8 +242,7 @@ impl Line {
                 self.inquiry.gap(now.elapsed);
                 Upshot {
                     news: false,
-                    // No log tells what is made elsewhere.
-                    scan: self.told_at.is_none(),
+                    scan: true,
                 }
             }
             GatewayEvent::Answer { ask, answer } => {
