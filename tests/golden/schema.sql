@@ -73,7 +73,8 @@ CREATE TABLE files (
 ) STRICT;
 CREATE TABLE gateways (
   name TEXT PRIMARY KEY,
-  address TEXT NOT NULL
+  address TEXT NOT NULL,
+  since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE heard (
   gateway INTEGER NOT NULL,
@@ -208,4 +209,16 @@ CREATE TABLE stored (
   id INTEGER PRIMARY KEY,
   at INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE tellers (
+  name TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  gateway TEXT NOT NULL,
+  PRIMARY KEY (name, since)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE told_sessions (
+  session INTEGER NOT NULL,
+  gateway TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (session, gateway)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX files_identity ON files (device, inode);

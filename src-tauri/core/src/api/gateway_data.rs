@@ -210,6 +210,7 @@ impl Reader {
             ..
         } = self;
         let nowhere = BTreeSet::new();
+        let tellers = ledger.tellers()?;
         let mut by_gateway: HashMap<String, Vec<Mine>> = HashMap::new();
         ledger.each_response(|response| {
             let of_days = (first..=last).contains(&response.at.day(zone));
@@ -223,7 +224,8 @@ impl Reader {
             // A session whose key is not known is a conversation of its own.
             let conversations: BTreeSet<&String> =
                 copies.iter().map(|id| keys.get(id).unwrap_or(id)).collect();
-            let of_gateway = by_gateway.entry(response.name(Dimension::Gateway).into());
+            let gateway = tellers.gateway(response.name(Dimension::Gateway), response.at);
+            let of_gateway = by_gateway.entry(gateway.into());
             of_gateway.or_default().push(Mine {
                 at: response.at,
                 provider: response.name(Dimension::Provider).into(),

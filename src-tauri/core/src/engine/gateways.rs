@@ -94,7 +94,7 @@ impl Gateways {
         } else if !as_before {
             let named = wanted.iter();
             let named = named.map(|one| (one.name.clone(), one.address.to_string()));
-            ledger.follow_gateways(&named.collect::<Vec<_>>())?;
+            ledger.follow_gateways(&named.collect::<Vec<_>>(), self.now().wall)?;
             let mut lines = std::mem::take(&mut self.lines);
             for gateway in &wanted {
                 let same = lines.iter().position(|line| line.gateway == *gateway);

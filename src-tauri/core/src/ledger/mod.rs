@@ -8,7 +8,7 @@ mod cluster;
 mod cursors;
 mod dimensions;
 pub mod files;
-mod followed;
+pub mod followed;
 mod forget;
 mod heard;
 pub mod listing;

@@ -5,6 +5,7 @@
 use super::{
     Ledger, LedgerError,
     dimensions::source_number,
+    followed,
     forget::is_forgotten_session,
     rests,
     rollups::{day_number, day_of_number},
@@ -100,6 +101,11 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn keep_remote_days(&mut self, answer: &RemoteAnswer<'_>) -> Result<bool, LedgerError> {
         self.write(|connection, names| {
+            let gateway = followed::recognise(connection, names, answer)?;
+            let answer = &RemoteAnswer {
+                gateway: &gateway,
+                ..*answer
+            };
             let logs_here = decide(connection, answer)?;
             if logs_here {
                 logs_are_here(connection, answer.gateway)?;
@@ -442,7 +448,7 @@ mod tests {
             taken_at: UnixMillis(times.1),
             days,
             sessions: &[ActiveSession {
-                id: "unheard of".into(),
+                id: gateway.into(),
                 at: UnixMillis(times.0),
             }],
         };

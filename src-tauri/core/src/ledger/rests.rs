@@ -12,6 +12,7 @@
 use super::{
     Ledger, LedgerError,
     dimensions::OwnerId,
+    followed,
     names::{NameId, NamesOn},
     query::Dimension,
     rollups::{day_number, day_of_number},
@@ -161,6 +162,7 @@ pub(super) fn heard(
 /// Adds to what was heard, and works out anew the rests that this changes.
 pub(super) fn hear(names: &mut NamesOn<'_>, heard: Heard) -> rusqlite::Result<()> {
     let mut touched: BTreeSet<(NameId, i64)> = BTreeSet::new();
+    let tellers = followed::tellers(names.connection)?;
     {
         let mut upsert = names.connection.prepare_cached(
             "INSERT INTO heard VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
@@ -196,6 +198,8 @@ pub(super) fn hear(names: &mut NamesOn<'_>, heard: Heard) -> rusqlite::Result<()
             if responses <= 0 {
                 delete.execute(key)?;
             }
+            let gateway = names.text(gateway)?;
+            let gateway = names.id(tellers.gateway(&gateway, at))?;
             touched.insert((gateway, day_number(at.day(&TimeZone::UTC))));
         }
     }
@@ -313,14 +317,19 @@ fn add_heard(
         "SELECT provider, model, agent, responses, tokens, recorded, unstated, computed FROM heard
          WHERE gateway = ?1 AND at >= ?2 AND at < ?3 AND stored <= ?4",
     )?;
-    let mut rows = statement.query((gateway.0, since.0, until.0, updated_at.max(since).0))?;
-    while let Some(row) = rows.next()? {
-        let mut text = |column| names.text(NameId(row.get(column)?));
-        let (model, agent) = ((text(0)?, text(1)?), text(2)?);
-        if let Some(sides) = models.get_mut(&model) {
-            let sums = sides.heard.entry(agent).or_default();
-            for (at, sum) in sums.iter_mut().enumerate() {
-                *sum += row.get::<_, i64>(3 + at)?;
+    let gateway = names.text(gateway)?;
+    for (name, from, to) in followed::tellers(connection)?.names(&gateway) {
+        let name = names.id(name)?;
+        let time = (since.0.max(from), until.0.min(to));
+        let mut rows = statement.query((name.0, time.0, time.1, updated_at.max(since).0))?;
+        while let Some(row) = rows.next()? {
+            let mut text = |column| names.text(NameId(row.get(column)?));
+            let (model, agent) = ((text(0)?, text(1)?), text(2)?);
+            if let Some(sides) = models.get_mut(&model) {
+                let sums = sides.heard.entry(agent).or_default();
+                for (at, sum) in sums.iter_mut().enumerate() {
+                    *sum += row.get::<_, i64>(3 + at)?;
+                }
             }
         }
     }
@@ -431,7 +440,7 @@ pub(super) fn forget(names: &mut NamesOn<'_>, forgotten: &[Rest]) -> rusqlite::R
         };
         let amount = amount(row, 0)?;
         let key = HeardKey {
-            gateway,
+            gateway: followed::name_of(names, gateway, rest.at)?,
             at: rest.at,
             stored: rest.at,
             provider,
