@@ -776,6 +776,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_pushed_and_forgotten_under_another_name_is_no_log() {
+        let mut home = Home::new();
+        for step in [
+            follow(&[("office", "x")]),
+            Step::Push("office", 1),
+            tell("office", 5, &["a1", "heard"]),
+        ] {
+            home.take(&step);
+        }
+        let mut price = |it: Priceable<'_>| it.recorded;
+        let forgotten = home.ledger.forget(&[1], &[], &TimeZone::UTC, &mut price);
+        forgotten.expect("forgotten");
+        assert_eq!(home.counted(), counted(4, &[("office", 4)]));
+        home.take(&follow(&[("claw", "tls")]));
+        home.take(&tell("claw", 6, &["a1", "heard"]));
+        assert_eq!(home.counted(), counted(5, &[("claw", 5)]));
+    }
+
+    #[test]
     fn so_many_sessions_are_remembered_and_no_text_of_them() {
         let mut home = Home::new();
         let sessions: Vec<String> = (0..5_000).map(|number| format!("s{number}")).collect();

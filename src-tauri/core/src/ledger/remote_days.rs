@@ -215,11 +215,15 @@ fn decide(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Resul
     let forgotten = is_forgotten_session(connection, Source::OpenClaw, id)?;
     // The log of a session that the user has forgotten was here, unless what the gateway pushed was forgotten.
     let logs_here = if forgotten {
+        let tellers = followed::tellers(connection)?;
+        let names = tellers.names(answer.gateway);
+        let names: Vec<&str> = names.iter().map(|(name, ..)| *name).collect();
         !connection
             .prepare_cached(
-                "SELECT 1 FROM heard JOIN names ON names.id = heard.gateway WHERE names.text = ?1 AND forgotten",
+                "SELECT 1 FROM heard JOIN names ON names.id = heard.gateway
+                 WHERE names.text IN (SELECT value FROM json_each(?1)) AND forgotten",
             )?
-            .exists([answer.gateway])?
+            .exists([serde_json::to_string(&names).unwrap_or_default()])?
     } else {
         has_current_log(connection, id, *at)? || has_only_copies(connection, id)?
     };
