@@ -441,6 +441,8 @@ mod tests {
         folder: tempfile::TempDir,
         ledger: Ledger,
         minute: i64,
+        /// What answers tell of the day before, if anything.
+        yesterday: Option<u64>,
     }
 
     impl Home {
@@ -450,7 +452,8 @@ mod tests {
             Self {
                 folder,
                 ledger,
-                minute: 600,
+                minute: 900,
+                yesterday: None,
             }
         }
 
@@ -491,13 +494,13 @@ mod tests {
         }
 
         fn rests(&mut self) -> Vec<rests::Rest> {
-            let day = date(2026, 11, 20);
-            self.ledger.rests(day, day).expect("rests")
+            let rests = self.ledger.rests(date(2026, 11, 19), date(2026, 11, 20));
+            rests.expect("rests")
         }
 
         fn tell(&mut self, name: &str, responses: u64, sessions: &[String]) {
-            let day = RemoteDay {
-                day: date(2026, 11, 20),
+            let day = |day, responses: u64| RemoteDay {
+                day: date(2026, 11, day),
                 tokens: Tokens::default(),
                 cost: NanoUsd::ZERO,
                 missing: 0,
@@ -513,6 +516,8 @@ mod tests {
                     },
                 }],
             };
+            let yesterday = self.yesterday.map(|responses| day(19, responses));
+            let days: Vec<RemoteDay> = yesterday.into_iter().chain([day(20, responses)]).collect();
             let sessions = sessions.iter().map(|id| ActiveSession {
                 id: id.clone(),
                 at: minute(self.minute),
@@ -523,7 +528,7 @@ mod tests {
                 zone: "UTC",
                 updated_at: minute(self.minute),
                 taken_at: minute(self.minute),
-                days: &[day],
+                days: &days,
                 sessions: &sessions,
             };
             self.ledger.keep_remote_days(&answer).expect("kept");
@@ -773,6 +778,43 @@ mod tests {
                 counted(4, &[("home", 1), ("home (2026-11-20)", 3)]),
             ),
         ]);
+    }
+
+    #[test]
+    fn a_gateway_that_tells_the_same_of_a_day_is_the_same() {
+        let mut home = Home::new();
+        home.yesterday = Some(2);
+        home.take(&tell("home", 3, &["x1"]));
+        home.take(&tell("home", 4, &["x9"]));
+        assert_eq!(home.counted(), counted(6, &[("home", 2), ("home", 4)]));
+        home.yesterday = Some(1);
+        home.take(&tell("home", 5, &["y1"]));
+        let before = "home (2026-11-20)";
+        let expected = [("home", 1), (before, 2), ("home", 5), (before, 4)];
+        assert_eq!(home.counted(), counted(12, &expected));
+    }
+
+    #[test]
+    fn of_a_day_that_was_told_under_both_names_the_later_answer_stands() {
+        for (first, second, then) in [("office", "claw", 6), ("claw", "office", 5)] {
+            let mut home = Home::new();
+            for name in [first, second] {
+                let (yesterday, sessions) = match name {
+                    "office" => (5, &["x1"][..]),
+                    // Without sessions, nobody can tell yet.
+                    _ => (6, &[][..]),
+                };
+                home.yesterday = Some(yesterday);
+                home.take(&tell(name, 0, sessions));
+            }
+            assert_eq!(home.counted(), counted(11, &[("claw", 6), ("office", 5)]));
+            home.yesterday = None;
+            home.take(&tell("claw", 1, &["x1"]));
+            assert_eq!(
+                home.counted(),
+                counted(then + 1, &[("claw", then), ("claw", 1)])
+            );
+        }
     }
 
     #[test]
