@@ -818,6 +818,23 @@ mod tests {
     }
 
     #[test]
+    fn days_of_which_the_logs_were_here_under_another_name_stay_so() {
+        let mut home = Home::new();
+        home.yesterday = Some(5);
+        home.take(&tell("office", 2, &["x1"]));
+        let noted = home
+            .ledger
+            .connection
+            .execute_batch("UPDATE remote_days SET logs_here = 1; DELETE FROM rests");
+        noted.expect("noted");
+        home.take(&tell("claw", 2, &[]));
+        assert_eq!(home.counted(), counted(7, &[("claw", 5), ("claw", 2)]));
+        home.yesterday = None;
+        home.take(&tell("claw", 3, &["x1"]));
+        assert_eq!(home.counted(), counted(0, &[]));
+    }
+
+    #[test]
     fn what_was_pushed_and_forgotten_under_another_name_is_no_log() {
         let mut home = Home::new();
         for step in [
