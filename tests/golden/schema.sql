@@ -154,10 +154,11 @@ CREATE TABLE remote_models (
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE remote_sessions (
-  gateway TEXT PRIMARY KEY,
+  gateway TEXT NOT NULL,
   session TEXT NOT NULL,
   active_at INTEGER NOT NULL,
-  logs_here INTEGER NOT NULL
+  logs_here INTEGER NOT NULL,
+  PRIMARY KEY (gateway, session)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE responses (
   id INTEGER PRIMARY KEY,

@@ -194,7 +194,7 @@ fn sweep(names: &mut NamesOn<'_>) -> rusqlite::Result<()> {
             (trace(&text), source),
         )?;
         connection.execute(
-            "UPDATE remote_sessions SET session = '' WHERE session = ?1",
+            "UPDATE OR REPLACE remote_sessions SET session = '' WHERE session = ?1",
             [text],
         )?;
     }

@@ -1,5 +1,5 @@
 //! Tables `remote_days` and `remote_models`: what gateways count by themselves, by day, as their last believable answers
-//! tell, and `remote_sessions`: in which session of each something happened last, and whether its log, and so the
+//! tell, and `remote_sessions`: in which sessions of each something happened lately, and whether a log of one, and so the
 //! gateway's logs, are read here. What of it all nobody heard is for `rests`.
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     usage::{Source, Tokens},
 };
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, Row};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE remote_days (
@@ -48,15 +48,21 @@ CREATE TABLE remote_models (
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE remote_sessions (
-  gateway TEXT PRIMARY KEY,
+  gateway TEXT NOT NULL,
   session TEXT NOT NULL,
   active_at INTEGER NOT NULL,
-  logs_here INTEGER NOT NULL
+  logs_here INTEGER NOT NULL,
+  PRIMARY KEY (gateway, session)
 ) STRICT, WITHOUT ROWID;
 ";
 
 /// A log that is read tells what happened a quarter of an hour ago, if not what is happening.
 const CURRENT_MILLIS: i64 = 900_000;
+
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// Sessions of a gateway whose logs are looked for at most, the latest.
+const MOST_SESSIONS: usize = 50;
 
 /// An answer that can be believed, about some days.
 #[derive(Debug, Clone, Copy)]
@@ -201,37 +207,59 @@ impl Ledger {
     }
 }
 
-/// Whether the gateway's logs are read here: its session in which something happened last tells, as a gateway that moved
-/// away takes its sessions along, and anybody may have a copy of an old log. Where the answer names none, it is as before.
+/// Whether the gateway's logs are read here: one of its sessions of the last day tells. A gateway that moved away takes its
+/// sessions along and anybody may have a copy of an old log, and of the latest session alone there may be no response to
+/// tell of, as where it only fails. Where the answer names none, it is as before.
 fn decide(connection: &Connection, answer: &RemoteAnswer<'_>) -> rusqlite::Result<bool> {
-    let latest = answer.sessions.iter().max_by_key(|it| (it.at, &it.id));
-    let Some(ActiveSession { id, at }) = latest else {
-        let before = connection
-            .prepare_cached("SELECT logs_here FROM remote_sessions WHERE gateway = ?1")?
-            .query_row([answer.gateway], |row| row.get(0))
-            .optional()?;
-        return Ok(before.unwrap_or(false));
+    let mut sessions: Vec<&ActiveSession> = answer.sessions.iter().collect();
+    sessions.sort_by_key(|it| std::cmp::Reverse((it.at, &it.id)));
+    let Some(latest) = sessions.first().map(|it| it.at) else {
+        return connection
+            .prepare_cached("SELECT 1 FROM remote_sessions WHERE gateway = ?1 AND logs_here")?
+            .exists([answer.gateway]);
     };
-    let forgotten = is_forgotten_session(connection, Source::OpenClaw, id)?;
-    // The log of a session that the user has forgotten was here, unless what the gateway pushed was forgotten.
-    let logs_here = if forgotten {
-        let tellers = followed::tellers(connection)?;
-        let names = tellers.names(answer.gateway);
-        let names: Vec<&str> = names.iter().map(|(name, ..)| *name).collect();
-        !connection
-            .prepare_cached(
-                "SELECT 1 FROM heard JOIN names ON names.id = heard.gateway
-                 WHERE names.text IN (SELECT value FROM json_each(?1)) AND forgotten",
-            )?
-            .exists([serde_json::to_string(&names).unwrap_or_default()])?
-    } else {
-        has_current_log(connection, id, *at)? || has_only_copies(connection, id)?
-    };
-    let id = if forgotten { "" } else { id };
+    sessions.retain(|it| it.at > latest.plus(-DAY_MILLIS));
+    sessions.truncate(MOST_SESSIONS);
+    let mut logs_here = false;
+    let mut told = Vec::new();
+    for ActiveSession { id, at } in sessions {
+        let forgotten = is_forgotten_session(connection, Source::OpenClaw, id)?;
+        // The log of a session that the user has forgotten was here, unless what the gateway pushed was forgotten.
+        logs_here |= if forgotten {
+            !has_forgotten_pushes(connection, answer.gateway)?
+        } else {
+            has_current_log(connection, id, *at)? || has_only_copies(connection, id)?
+        };
+        if !forgotten {
+            told.push((id.as_str(), at.0));
+        }
+    }
+    if told.is_empty() {
+        told.push(("", latest.0));
+    }
     connection
-        .prepare_cached("INSERT OR REPLACE INTO remote_sessions (gateway, session, active_at, logs_here) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((answer.gateway, id, at.0, logs_here))?;
+        .prepare_cached("DELETE FROM remote_sessions WHERE gateway = ?1")?
+        .execute([answer.gateway])?;
+    let mut insert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO remote_sessions (gateway, session, active_at, logs_here) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (session, at) in told {
+        insert.execute((answer.gateway, session, at, logs_here))?;
+    }
     Ok(logs_here)
+}
+
+/// Whether the user had something forgotten that this gateway pushed, under whatever name it had.
+fn has_forgotten_pushes(connection: &Connection, gateway: &str) -> rusqlite::Result<bool> {
+    let tellers = followed::tellers(connection)?;
+    let names = tellers.names(gateway);
+    let names: Vec<&str> = names.iter().map(|(name, ..)| *name).collect();
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM heard JOIN names ON names.id = heard.gateway
+             WHERE names.text IN (SELECT value FROM json_each(?1)) AND forgotten",
+        )?
+        .exists([serde_json::to_string(&names).unwrap_or_default()])
 }
 
 /// Whether a log of the session is read here that knows of what happened last in it. What gateways push bears their
@@ -266,7 +294,7 @@ fn has_only_copies(connection: &Connection, session: &str) -> rusqlite::Result<b
         .exists((session, source_number(Source::OpenClaw)))
 }
 
-/// Logs were read: perhaps that of the session in which a gateway was active last.
+/// Logs were read: perhaps that of a session in which a gateway was active lately.
 pub(super) fn notice_logs(connection: &Connection) -> rusqlite::Result<()> {
     let elsewhere: Vec<(String, String, i64)> = connection
         .prepare_cached(

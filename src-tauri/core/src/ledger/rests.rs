@@ -1031,9 +1031,16 @@ mod tests {
     fn a_log_of_another_session_or_of_long_ago_is_none_of_the_gateways() {
         let answer = Answer(600, "UTC", vec![("main", "large", 3)]);
         let rests = [one(20, 3, 3_000), one(21, 3, 3_000)];
-        let latest = [active("s-main", 590), active("s-ops", 598)];
+        // The first was active a day before the last.
+        let latest = [
+            active("s-old", 598 - 1_440),
+            active("s-main", 597),
+            active("s-ops", 598),
+        ];
         for (log, here) in [
-            (Push(1, 598, "main", "large", true), false),
+            (Push(1, 598, "old", "large", true), false),
+            (Push(1, 598, "unheard of", "large", true), false),
+            (Push(1, 598, "main", "large", true), true),
             // The quarter of an hour before the one of a quarter of an hour ago.
             (Push(1, 569, "ops", "large", true), false),
             (Push(1, 570, "ops", "large", true), true),
