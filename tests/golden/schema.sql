@@ -1,4 +1,4 @@
--- version 1
+-- version 2
 CREATE TABLE alerts (
   id INTEGER PRIMARY KEY,
   rule TEXT NOT NULL,

@@ -26,10 +26,8 @@ fn open(home: &Home) -> Result<Opened, LedgerError> {
     Ingest::open(&home.environment(), &utc())
 }
 
-#[test]
-fn the_schema_is_the_golden_one() {
-    let home = with_one_response();
-    let ledger = Connection::open(home.data().join("ledger.sqlite")).expect("a ledger");
+/// Version and statements, as the golden files have them.
+fn schema(ledger: &Connection) -> String {
     let mut statement = ledger
         .prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name")
         .expect("SQL");
@@ -41,15 +39,49 @@ fn the_schema_is_the_golden_one() {
     let version: i64 = ledger
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .expect("a number");
-    let schema = format!("-- version {version}\n{};\n", schema.join(";\n"));
+    format!("-- version {version}\n{};\n", schema.join(";\n"))
+}
+
+#[test]
+fn the_schema_is_the_golden_one() {
+    let home = with_one_response();
+    let ledger = Connection::open(home.data().join("ledger.sqlite")).expect("a ledger");
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/schema.sql");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(golden, &schema).expect("writable");
+        fs::write(golden, schema(&ledger)).expect("writable");
     }
     assert_eq!(
-        schema,
+        schema(&ledger),
         fs::read_to_string(golden).expect("the golden schema")
     );
+}
+
+#[test]
+fn a_ledger_of_the_first_version_is_brought_up_to_date_and_loses_nothing() {
+    let home = with_one_response();
+    let ledger = Connection::open(home.data().join("ledger.sqlite")).expect("a ledger");
+    let now = schema(&ledger);
+    for table in [
+        "gateways",
+        "heard",
+        "remote_sessions",
+        "rests",
+        "stored",
+        "tellers",
+        "told_sessions",
+    ] {
+        ledger
+            .execute(&format!("DROP TABLE {table}"), [])
+            .expect("dropped");
+    }
+    ledger.pragma_update(None, "user_version", 1).expect("set");
+    assert_eq!(schema(&ledger), include_str!("../golden/schema-1.sql"));
+    // A reader neither upgrades it nor reads it.
+    let error = Reader::open(home.environment()).expect_err("too old");
+    assert_eq!(error.code, "ledger_missing");
+    let ingest = home.ingest();
+    assert_eq!(schema(&ledger), now);
+    assert_eq!(ingest.ledger.response_count().expect("a count"), 1);
 }
 
 #[test]
@@ -89,7 +121,7 @@ fn a_newer_ledger_is_refused_and_left_alone() {
         open(&home),
         Err(LedgerError::TooNew {
             found: 99,
-            known: 1,
+            known: 2,
             ..
         })
     ));

@@ -37,22 +37,28 @@ use std::{
 };
 
 /// Schema steps in order; a ledger at version n has run the first n. Append only.
-const STEPS: &[&[&str]] = &[&[
-    names::CREATE,
-    dimensions::CREATE,
-    files::CREATE,
-    cursors::CREATE,
-    responses::CREATE,
-    rollups::CREATE,
-    alerts::CREATE,
-    state::CREATE,
-    looks::CREATE,
-    remote_days::CREATE,
-    rests::CREATE,
-    heard::CREATE,
-    quotas::CREATE,
-    followed::CREATE,
-]];
+const STEPS: &[&[&str]] = &[
+    &[
+        names::CREATE,
+        dimensions::CREATE,
+        files::CREATE,
+        cursors::CREATE,
+        responses::CREATE,
+        rollups::CREATE,
+        alerts::CREATE,
+        state::CREATE,
+        looks::CREATE,
+        remote_days::CREATE,
+        quotas::CREATE,
+    ],
+    // What gateways tell counts.
+    &[
+        remote_days::CREATE_SESSIONS,
+        rests::CREATE,
+        heard::CREATE,
+        followed::CREATE,
+    ],
+];
 
 /// "Clsp": tells our files from any other SQLite database.
 const APPLICATION_ID: i32 = 0x436C_7370;

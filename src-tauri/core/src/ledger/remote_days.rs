@@ -47,6 +47,9 @@ CREATE TABLE remote_models (
   missing INTEGER NOT NULL,
   PRIMARY KEY (gateway, day, provider, model, agent)
 ) STRICT, WITHOUT ROWID;
+";
+
+pub(super) const CREATE_SESSIONS: &str = "
 CREATE TABLE remote_sessions (
   gateway TEXT NOT NULL,
   session TEXT NOT NULL,
