@@ -7,8 +7,8 @@ use crate::{
     dialects::openclaw::pushed::Pushed,
     environment::Environment,
     gateway::{
-        self, Ask, Connections, Gateway, GatewayEvent, Inquiry, Moment, State, Told, Topic,
-        Unanswered,
+        self, Ask, Connections, Gateway, GatewayEvent, Inquiry, Moment, NOT_KEPT, State, Told,
+        Topic, Unanswered,
     },
     ingest::Ingest,
     ledger::{Ledger, LedgerError, remote_days::RemoteAnswer},
@@ -225,7 +225,7 @@ impl Line {
             GatewayEvent::State(state) => {
                 self.inquiry.state(&state, now.elapsed);
                 if let State::Connected { .. } = state {
-                    self.problems.clear();
+                    self.problems.retain(|problem| problem.code == NOT_KEPT);
                 }
                 self.state = state;
                 news

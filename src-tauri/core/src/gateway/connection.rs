@@ -40,6 +40,9 @@ const LOOK: Duration = Duration::from_secs(15);
 /// How often a stopped session looks whether there is another token.
 const LOOK_FOR_TOKEN: Duration = Duration::from_secs(10);
 
+/// The code of the problem that something could not be kept; being connected does not end it.
+pub const NOT_KEPT: &str = "gateway_not_kept";
+
 type Tell = Arc<dyn Fn(&str, GatewayEvent) + Send + Sync>;
 
 /// The gateways a process is connected to; dropping it closes all connections.
@@ -439,7 +442,10 @@ impl<'a> Line<'a> {
         let done = self.secrets.keep(&self.gateway.address, kept);
         self.refusal_noted = matches!((kept, &done), (Kept::Refused { .. }, Ok(_)));
         if let Err(error) = done {
-            let problem = secrets_problem(&error);
+            let problem = Problem {
+                code: NOT_KEPT.into(),
+                ..secrets_problem(&error)
+            };
             (self.tell)(&self.gateway.name, GatewayEvent::Problem(problem));
         }
     }

@@ -40,7 +40,7 @@ pub use answers::{
     AgentSum, Aggregates, Answer, Ask, Billing, DaySum, Entry, Freshness, ModelDay, Point,
     ProviderQuota, QuotaWindow, Quotas, SessionSums, SessionUsage, Sum, Unanswered, Usage,
 };
-pub use connection::Connections;
+pub use connection::{Connections, NOT_KEPT};
 pub use identity::{Credentials, DeviceKey, Secret};
 pub use inquiry::{Inquiry, Told, Topic};
 pub use local::{Found, credentials, gateways};

@@ -453,15 +453,14 @@ impl Session {
             let why = Unauthorized::NoReadScope;
             return self.slow(State::Unauthorized { why }, turn);
         }
-        let mut keep = Vec::new();
         if let Some(token) = hello.device_token()
             && self.credentials.device.as_ref() != Some(&token)
         {
             self.credentials.device = Some(token.clone());
-            keep.push(Output::Keep(Kept::DeviceToken(token)));
+            turn.out.push(Output::Keep(Kept::DeviceToken(token)));
         }
         if self.refused_at.take().is_some() {
-            keep.push(Output::Keep(Kept::NotRefused));
+            turn.out.push(Output::Keep(Kept::NotRefused));
         }
         self.tries = Tries {
             failures: self.tries.failures,
@@ -497,8 +496,6 @@ impl Session {
             live,
         };
         self.become_state(state, turn);
-        // After the state: that all is well must not hide that something cannot be kept.
-        turn.out.extend(keep);
     }
 
     /// Every refusal there is, and what it leads to.

@@ -434,9 +434,7 @@ fn an_approval_is_waited_for_politely_and_goes_on_by_itself() {
     assert_eq!(tries, 87, "in an hour");
     let request = desk.connect();
     let out = desk.answer(&request["id"], &hello());
-    let token = Secret::new(DEVICE).expect("a token");
-    let keep = Output::Keep(Kept::DeviceToken(token));
-    assert_eq!(out[out.len() - 2..], [state(connected()), keep]);
+    assert_eq!(out.last(), Some(&state(connected())));
 }
 
 #[test]
@@ -595,7 +593,7 @@ fn a_rotated_token_is_replaced_through_the_shared_one() {
     hello["auth"]["deviceToken"] = json!("a-new-one");
     let out = desk.answer(&request["id"], &hello);
     let token = Secret::new("a-new-one").expect("a token");
-    assert_eq!(out.last(), Some(&Output::Keep(Kept::DeviceToken(token))));
+    assert_eq!(out[0], Output::Keep(Kept::DeviceToken(token)));
 }
 
 #[test]
