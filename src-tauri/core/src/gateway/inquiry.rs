@@ -269,7 +269,7 @@ impl Inquiry {
             self.usage.about = Some(question);
             return None;
         }
-        self.usage.rest(now.elapsed + REGULARLY);
+        self.rest_usage(now.elapsed, false);
         Some(Told::Nothing(Topic::Totals, why))
     }
 
@@ -317,13 +317,13 @@ impl Inquiry {
                 self.usage.due = now.elapsed + u64::from(millis);
                 self.usage.about = Some(question);
             }
-            None if told.is_some() => self.rest_usage(now.elapsed),
+            None if told.is_some() => self.rest_usage(now.elapsed, true),
             // One that was never used never says that it has counted.
             None if usage.is_empty() && usage.freshness != Freshness::Fresh => {
-                self.rest_usage(now.elapsed);
+                self.rest_usage(now.elapsed, false);
             }
             None => {
-                self.usage.rest(now.elapsed + REGULARLY);
+                self.rest_usage(now.elapsed, false);
                 let why = match usage.freshness {
                     Freshness::Fresh => Unanswered::Unreadable,
                     _ => Unanswered::Counting,
@@ -334,12 +334,13 @@ impl Inquiry {
         told
     }
 
-    fn rest_usage(&mut self, now: u64) {
+    /// Asks again when there is reason to; what was not told is asked for as if its logs were elsewhere.
+    fn rest_usage(&mut self, now: u64, told: bool) {
         let pause = if std::mem::take(&mut self.missed) {
             AFTER_GAP
-        } else if self.logs_here {
+        } else if self.logs_here && told {
             FOR_COMPARING
-        } else if self.connected == Some(true) {
+        } else if self.logs_here || self.connected == Some(true) {
             REGULARLY
         } else {
             WITHOUT_PUSHES
