@@ -385,6 +385,7 @@ pub struct SessionUsage {
     #[serde(deserialize_with = "short")]
     pub agent_id: String,
     /// When it last changed.
+    #[serde(deserialize_with = "instant")]
     pub updated_at: Option<UnixMillis>,
     /// The sums; nothing while the gateway has not counted it.
     #[serde(deserialize_with = "or_nothing")]
@@ -396,6 +397,7 @@ pub struct SessionUsage {
 #[serde(default, rename_all = "camelCase")]
 pub struct SessionSums {
     /// When something last happened in it.
+    #[serde(deserialize_with = "instant")]
     pub last_activity: Option<UnixMillis>,
     /// By day.
     pub daily_breakdown: Vec<DaySum>,
@@ -441,6 +443,13 @@ pub struct Entry {
 fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NanoUsd>, D::Error> {
     let raw = Box::<RawValue>::deserialize(from)?;
     Ok(NanoUsd::parse_decimal(raw.get()))
+}
+
+/// A time that is not needed must not make the rest unreadable. That of a deleted session is its archive's, a fraction.
+fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<UnixMillis>, D::Error> {
+    let millis = Value::deserialize(from)?.to_string();
+    let whole = millis.split('.').next().and_then(|it| it.parse().ok());
+    Ok(whole.map(UnixMillis))
 }
 
 /// A name as it is kept, so that it is the same as in what the gateway pushes.
@@ -576,6 +585,26 @@ mod tests {
             sessions: vec![session],
         };
         assert_eq!(read(&usage(), captured), Answer::Usage(Box::new(expected)));
+    }
+
+    #[test]
+    fn a_time_that_is_none_hides_nothing() {
+        for (told, expected) in [
+            ("1795294526123", Some(1_795_294_526_123)),
+            ("1795294526123.4567", Some(1_795_294_526_123)),
+            ("null", None),
+            (r#""today""#, None),
+            ("[]", None),
+        ] {
+            let payload = format!(r#"{{"sessions":[{{"sessionId":"a","updatedAt":{told}}}]}}"#);
+            let usage: Usage = serde_json::from_str(&payload).expect(told);
+            let session = SessionUsage {
+                session_id: "a".into(),
+                updated_at: expected.map(UnixMillis),
+                ..SessionUsage::default()
+            };
+            assert_eq!(usage.sessions, [session], "{told}");
+        }
     }
 
     #[test]
