@@ -128,14 +128,14 @@ fn what_a_gateway_tells_counts_once_whoever_else_tells_it() {
             "0.050940000",
         ),
         (
-            "agent:ops:desk",
+            "agent:main:desk",
             "mock-claude",
             "short",
             [10, 20, 5_000, 64],
             "0.054390000",
         ),
         (
-            "agent:ops:desk",
+            "agent:main:desk",
             "mock-free",
             "short",
             [7, 8, 9, 0],
@@ -158,15 +158,19 @@ fn what_a_gateway_tells_counts_once_whoever_else_tells_it() {
     let mut rows = vec![
         row(
             "main",
-            "mock-large",
-            &sums(2, 0, [1_400, 3_100, 800, 0], "0.050940000"),
-        ),
-        row(
-            "ops",
             "mock-claude",
             &sums(1, 0, [10, 20, 5_000, 64], "0.003450000"),
         ),
-        row("ops", "mock-free", &sums(1, 1, [7, 8, 9, 0], "0.000000000")),
+        row(
+            "main",
+            "mock-free",
+            &sums(1, 1, [7, 8, 9, 0], "0.000000000"),
+        ),
+        row(
+            "main",
+            "mock-large",
+            &sums(2, 0, [1_400, 3_100, 800, 0], "0.050940000"),
+        ),
     ];
     let four = sums(4, 1, [1_417, 3_128, 5_809, 64], "0.054390000");
     assert_eq!(told(&viewer), json!([rows, four]));
@@ -249,7 +253,7 @@ fn what_a_gateway_tells_counts_once_whoever_else_tells_it() {
     assert_eq!(by_gateway(&viewer), json!([["lab", 9, "0.069390000"]]));
     let mut large = sums(7, 0, [5_400, 3_100, 800, 0], "0.065940000");
     large["unsplit_tokens"] = 1_000.into();
-    rows[0] = row("main", "mock-large", &large);
+    rows[2] = row("main", "mock-large", &large);
     let mut nine = sums(9, 1, [5_417, 3_128, 5_809, 64], "0.069390000");
     nine["unsplit_tokens"] = 1_000.into();
     assert_eq!(told(&viewer), json!([rows, nine]));
@@ -275,7 +279,7 @@ fn what_a_gateway_tells_counts_once_whoever_else_tells_it() {
     spend(&gateway, 10, 2_000);
     engine.spends(10, "0.075390000");
     by_logs(&viewer, &json!([["", 10, "0.075390000"]]));
-    rows[0] = row(
+    rows[2] = row(
         "main",
         "mock-large",
         &sums(8, 0, [8_400, 3_100, 800, 0], "0.071940000"),

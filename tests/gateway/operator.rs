@@ -77,13 +77,17 @@ impl Operator {
 
     /// The same, until it is done; says how it ended.
     pub(crate) fn turn(&mut self, session: &str, model: &str, message: &str) -> String {
-        let run = self.begin(session, model, message);
-        let end = self.end_of(&run);
         // On a busy machine OpenClaw's own tidying may come between, before the model is asked.
-        if end == DISTURBED {
-            return self.turn(session, model, &format!("{message}, once more"));
+        let mut message = message.to_owned();
+        for _ in 0..5 {
+            let run = self.begin(session, model, &message);
+            let end = self.end_of(&run);
+            if end != DISTURBED {
+                return end;
+            }
+            message += ", once more";
         }
-        end
+        DISTURBED.into()
     }
 
     /// Waits for the end of what [`Self::begin`] began, until the gateway lets go of the session; says how it ended.

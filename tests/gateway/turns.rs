@@ -106,13 +106,13 @@ fn what_a_turn_cost_is_told_when_it_is_made() {
             "0.050940000",
         ),
         (
-            "agent:ops:desk",
+            "agent:main:desk",
             "mock-claude",
             reply("short", [10, 20, 5_000, 64]),
             "0.054390000",
         ),
         (
-            "agent:ops:desk",
+            "agent:main:desk",
             "mock-free",
             reply("short", [7, 8, 9, 0]),
             "0.054390000",
@@ -134,15 +134,19 @@ fn what_a_turn_cost_is_told_when_it_is_made() {
     let rows = json!([
         row(
             "main",
-            "mock-large",
-            &sums(2, 0, [1_400, 3_100, 800, 0], "0.050940000")
-        ),
-        row(
-            "ops",
             "mock-claude",
             &sums(1, 0, [10, 20, 5_000, 64], "0.003450000")
         ),
-        row("ops", "mock-free", &sums(1, 1, [7, 8, 9, 0], "0.000000000")),
+        row(
+            "main",
+            "mock-free",
+            &sums(1, 1, [7, 8, 9, 0], "0.000000000")
+        ),
+        row(
+            "main",
+            "mock-large",
+            &sums(2, 0, [1_400, 3_100, 800, 0], "0.050940000")
+        ),
     ]);
     let expected = json!([rows, sums(4, 1, [1_417, 3_128, 5_809, 64], "0.054390000")]);
     assert_eq!(told(&home), expected);
